@@ -1,0 +1,19 @@
+import * as tfjs from '@tensorflow/tfjs';
+
+declare const __BACKEND__: 'tensorflow' | 'cpu' | 'wasm';
+
+/** The backend of the jest project that runs: `tensorflow` is tfjs-node. */
+export const backend = __BACKEND__;
+
+/** TensorFlow.js on that backend. */
+export const tf: typeof tfjs = backend === 'tensorflow' ? jest.requireActual('@tensorflow/tfjs-node') : tfjs;
+
+/** The wasm backend cannot compute the gradient of a convolution. */
+export const trainsConvolutions = backend !== 'wasm';
+
+if (backend === 'wasm') jest.requireActual('@tensorflow/tfjs-backend-wasm');
+
+beforeAll(async () => {
+  await tf.setBackend(backend);
+  await tf.ready();
+});

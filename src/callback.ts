@@ -1,0 +1,113 @@
+import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { describe, list } from './describe.js';
+import { adoption, runBehindBaseLogger, whenRunEnds } from './host.js';
+import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from './log-keys.js';
+import { BREAKDOWNS, type Breakdown } from './penalty-groups.js';
+import { TrainingRun, type Logs } from './training-run.js';
+import { ONE_COPY } from './trained-model.js';
+
+/** What `decomposedLoss` takes. */
+export interface DecomposedLossArgs {
+  /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
+  logKeys?: Partial<LogKeys>;
+  /**
+   * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
+   * `history.history`; not to the batches' logs, nor to the progress bar's. Default `'none'`.
+   */
+  breakdown?: Breakdown;
+}
+
+/**
+ * A callback for `model.fit` and `model.fitDataset` that shows what `loss` is made of.
+ *
+ * It writes `data_loss` and `regularization_loss` beside the host's `loss` into the logs of each batch and each epoch,
+ * and, where there is validation, `val_data_loss`, `val_regularization_loss` and `val_total_loss` into each epoch's. The
+ * progress bar, `history`, early stopping, TensorBoard, tfjs-vis and your own callbacks find them there, in whatever
+ * order the callbacks stand. Nothing in the training changes: the values are those that the step itself adds up.
+ *
+ * @param args - Names and breakdown.
+ * @returns A callback, for one training at a time, as often as you like.
+ * @throws Error if `args` is not understood. `fit` throws if a name is taken by the model's own loss or a metric.
+ */
+export function decomposedLoss(args: DecomposedLossArgs = {}): DecomposedLossCallback {
+  return new DecomposedLossCallback(args);
+}
+
+/** What `decomposedLoss` returns: a `tf.Callback`. */
+export class DecomposedLossCallback extends Callback {
+  readonly #keys: LogKeys;
+  readonly #breakdown: Breakdown;
+  #run: TrainingRun | undefined;
+
+  constructor({ logKeys, breakdown = 'none' }: DecomposedLossArgs = {}) {
+    super();
+    if (!BREAKDOWNS.includes(breakdown)) {
+      throw new Error(`Expected \`breakdown\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`);
+    }
+    this.#keys = resolveLogKeys(logKeys);
+    this.#breakdown = breakdown;
+  }
+
+  /** @internal */
+  override setParams(params: Callback['params']): void {
+    if (this.#run || this.params === params) {
+      throw new Error(
+        'Expected each `decomposedLoss()` to watch one training at a time, got one that already watches ' +
+          `\`${this.model.name}\`. Make another with \`decomposedLoss()\` for each \`fit\` that runs at the same time.`,
+      );
+    }
+    const metrics = params['metrics'] as string[];
+    checkAgainstMetrics(this.#keys, metrics);
+    const { dataLoss, regularizationLoss, ...validation } = this.#keys;
+    metrics.push(dataLoss, regularizationLoss, ...(params['doValidation'] ? Object.values(validation) : []));
+    super.setParams(params);
+  }
+
+  /** @internal */
+  override setModel(model: LayersModel): void {
+    super.setModel(model);
+    const run = new TrainingRun(model, this.params, this.#keys, this.#breakdown);
+    this.#run = run;
+    whenRunEnds(model, () => {
+      this.#run = undefined;
+      run.dispose();
+    });
+    runBehindBaseLogger(this);
+  }
+
+  /** @internal */
+  override async onTrainBegin(): Promise<void> {
+    const wrong = adoption(this, DecomposedLossCallback);
+    if (wrong === 'mixed') {
+      throw new Error(
+        'Expected `callbacks` to hold instances of tf.Callback only, got a plain object before `decomposedLoss()`: ' +
+          'TensorFlow.js does not take the two together. Write `new tf.CustomCallback({…})` around the plain object.',
+      );
+    }
+    if (wrong === 'foreign') {
+      throw new Error(
+        `Expected \`decomposedLoss()\` and the model to be of one tfjs-layers, got a second copy. ${ONE_COPY}`,
+      );
+    }
+  }
+
+  /** @internal */
+  override async onEpochBegin(): Promise<void> {
+    this.#run!.beginEpoch();
+  }
+
+  /** @internal */
+  override async onBatchBegin(): Promise<void> {
+    this.#run!.beginBatch();
+  }
+
+  /** @internal */
+  override async onBatchEnd(batch: number, logs: Logs): Promise<void> {
+    this.#run!.endBatch(batch, logs);
+  }
+
+  /** @internal */
+  override async onEpochEnd(_epoch: number, logs: Logs): Promise<void> {
+    await this.#run!.endEpoch(logs);
+  }
+}

@@ -1,0 +1,55 @@
+import type { Scalar } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { lossNames } from './host.js';
+
+/** A loss in its parts. `total = data + regularization`, to float32 rounding. */
+export interface DecomposedLoss {
+  /** What the optimizer minimises. */
+  total: number;
+  /** How well the model fits: the (weighted) mean over the batch, summed over the outputs, without any penalty. */
+  data: number;
+  /** The sum of all penalties on the weights. */
+  regularization: number;
+  /** The data loss of each output. */
+  outputs: OutputLoss[];
+  /** The metrics that the model was compiled with. */
+  metrics: MetricValue[];
+}
+
+/** The data loss of one output of a model. */
+export interface OutputLoss {
+  /** The output's name, as in `model.outputNames`. */
+  name: string;
+  data: number;
+}
+
+/** The value of one of a model's compiled metrics. */
+export interface MetricValue {
+  /** The metric's name as in the host's logs: `acc`, or `<output>_acc` where there are several outputs. */
+  name: string;
+  value: number;
+}
+
+/**
+ * Puts names to the values that stand behind the loss in what the host's training and test functions return.
+ *
+ * @param data - The data loss, which is the only output's where there is one output: the host repeats it only for several.
+ * @param values - One value a name of `lossNames(model)` behind the first.
+ */
+export function nameValues(
+  model: LayersModel,
+  data: number,
+  values: readonly number[],
+): Pick<DecomposedLoss, 'outputs' | 'metrics'> {
+  const outputNames = model.outputNames;
+  const own = outputNames.length === 1 ? [data] : values.slice(0, outputNames.length);
+  const rest = outputNames.length === 1 ? values : values.slice(outputNames.length);
+  const metricNames = lossNames(model).slice(-rest.length);
+  return {
+    outputs: outputNames.map((name, index) => ({ name, data: own[index]! })),
+    metrics: rest.map((value, index) => ({ name: metricNames[index]!, value })),
+  };
+}
+
+/** One scalar or several, as the host returns them from `evaluate`. */
+export const asArray = (scalars: Scalar | Scalar[]): Scalar[] => (Array.isArray(scalars) ? scalars : [scalars]);

@@ -1,0 +1,89 @@
+import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
+import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { className, coefficients, inspectPenalty, penaltyCalls, type PenaltyCall, type PenaltySource } from './host.js';
+import { shortName } from './penalty-groups.js';
+import { readNumbersSync, sumOfNumbers } from './scalars.js';
+import { builtModel } from './trained-model.js';
+
+/** One regularizer on one weight, or a loss that was added by hand. */
+export interface RegularizationTerm {
+  /** The layer, behind the names of the models and wrappers that it lies in: `encoder/dense_1`. */
+  layer: string;
+  /** The weight's name within the layer, `kernel`, say; `null` for a loss added with `layer.addLoss`. */
+  weight: string | null;
+  /**
+   * `'l1'` or `'l2'` for TensorFlow.js's own regularizers, of which an `l1l2` with both makes two terms (and one with
+   * neither a single `'l1l2'`); `'custom'` for any other class, `'added'` for a loss added with `layer.addLoss`.
+   */
+  kind: 'l1' | 'l2' | 'l1l2' | 'custom' | 'added';
+  /** The regularizer's class name; `null` for a loss added by hand. */
+  regularizer: string | null;
+  /** The coefficient of the sum of absolute values in this term; 0 where it has none, or where only a custom class knows. */
+  l1: number;
+  /** The coefficient of the sum of squares in this term; 0 where it has none, or where only a custom class knows. */
+  l2: number;
+  /** What training adds to the loss for this term at the current weights: coefficient and calls included. */
+  value: number;
+  /** `value` as a fraction of the whole regularization loss, 0 where that is 0. */
+  share: number;
+  /** How often training adds the term: once for each time that the layer is called within the model. */
+  calls: number;
+}
+
+/**
+ * The penalty that each regularizer adds to the loss, at the current weights.
+ *
+ * A layer that is called k times is listed once with `calls: k` and k times its penalty, because that is what `fit`
+ * adds: the rows sum to the regularization loss that the optimizer minimises. A layer that TensorFlow.js silently leaves
+ * out, the cell of an LSTM, say, has no row.
+ *
+ * @param model - A built model. Only read.
+ * @returns One row a term, in the order of the layers.
+ * @throws Error if `model` is not a built `tf.LayersModel`.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061 | Container.calculateLosses},
+ * which adds one penalty a call.
+ */
+export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
+  const groups = groupCalls(penaltyCalls(builtModel(model)));
+  let terms: RegularizationTerm[] = [];
+  tidy(() => {
+    const parts = groups.flatMap(({ call, calls }) => {
+      const { value, source } = inspectPenalty(call);
+      return split(value, source).map((part) => ({ ...part, layer: call.path, calls }));
+    });
+    const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
+    const whole = sumOfNumbers(values);
+    terms = parts.map(({ layer, weight, kind, regularizer, l1, l2, calls }, row) => {
+      const value = values[row]!;
+      return { layer, weight, kind, regularizer, l1, l2, value, share: value === 0 ? 0 : value / whole, calls };
+    });
+  });
+  return terms;
+}
+
+function groupCalls(calls: readonly PenaltyCall[]): Array<{ call: PenaltyCall; calls: number }> {
+  const groups = new Map<string, { call: PenaltyCall; calls: number }>();
+  for (const call of calls) {
+    const key = `${call.path}#${call.index}`;
+    const group = groups.get(key);
+    if (group) group.calls += 1;
+    else groups.set(key, { call, calls: 1 });
+  }
+  return [...groups.values()];
+}
+
+type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
+
+function split(value: Scalar, source: PenaltySource | undefined): Part[] {
+  if (source === undefined) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];
+  const known = coefficients(source.regularizer);
+  const named = { weight: shortName(source.weight), regularizer: className(source.regularizer) };
+  if (known === undefined) return [{ ...named, kind: 'custom', l1: 0, l2: 0, value }];
+  const { l1, l2 } = known;
+  if (l1 === 0 || l2 === 0) return [{ ...named, kind: l1 !== 0 ? 'l1' : l2 !== 0 ? 'l2' : 'l1l2', l1, l2, value }];
+  const weight = source.weight.read();
+  return [
+    { ...named, kind: 'l1', l1, l2: 0, value: regularizers.l1({ l1 }).apply(weight) },
+    { ...named, kind: 'l2', l1: 0, l2, value: regularizers.l2({ l2 }).apply(weight) },
+  ];
+}

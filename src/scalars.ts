@@ -1,0 +1,36 @@
+import { addN, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+
+const joined = (tensors: readonly Tensor[]): Tensor => tidy(() => concat(tensors.map((tensor) => reshape(tensor, [-1]))));
+
+/**
+ * Reads the values of several tensors, one behind the other, in one transfer from the backend.
+ *
+ * @param tensors - Only read.
+ */
+export async function readNumbers(tensors: readonly Tensor[]): Promise<number[]> {
+  if (tensors.length === 0) return [];
+  const all = joined(tensors);
+  try {
+    return Array.from(await all.data());
+  } finally {
+    all.dispose();
+  }
+}
+
+/** As `readNumbers`, at once. */
+export function readNumbersSync(tensors: readonly Tensor[]): number[] {
+  return tensors.length === 0 ? [] : tidy(() => Array.from(joined(tensors).dataSync()));
+}
+
+/**
+ * The sum of penalties, as the backend adds them.
+ *
+ * @returns A scalar that the caller disposes; of a single penalty, that penalty itself.
+ */
+export function sumOf(penalties: readonly Scalar[]): Scalar {
+  if (penalties.length === 0) return scalar(0);
+  return penalties.length === 1 ? penalties[0]! : (addN([...penalties]) as Scalar);
+}
+
+/** The sum in float64. */
+export const sumOfNumbers = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);

@@ -1,0 +1,129 @@
+import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
+import { EpochAverage } from './epoch-average.js';
+import { validationDataKey, watchSteps, type ObservedStep } from './host.js';
+import type { LogKeys } from './log-keys.js';
+import { penaltyNames, sumByName, type Breakdown } from './penalty-groups.js';
+import { readNumbers, sumOf } from './scalars.js';
+
+/** The host's logs: values that nobody has read yet are scalars, which the host disposes. */
+export interface Logs {
+  [key: string]: number | Scalar;
+}
+
+/** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
+export class TrainingRun {
+  readonly #model: LayersModel;
+  readonly #keys: LogKeys;
+  readonly #breakdown: Breakdown;
+  readonly #valDataKey: string | undefined;
+  readonly #validatesAfterBatch: number | undefined;
+  readonly #average = new EpochAverage();
+  #names: string[] = [];
+  #stopWatching: () => void = () => {};
+  #step: ObservedStep | undefined;
+  #logged: Scalar[] = [];
+  #validated: Scalar | undefined;
+
+  constructor(model: LayersModel, params: Callback['params'], keys: LogKeys, breakdown: Breakdown) {
+    this.#model = model;
+    this.#keys = keys;
+    this.#breakdown = breakdown;
+    const { samples, batchSize, doValidation } = params as { [name: string]: number | null };
+    if (doValidation) {
+      this.#valDataKey = validationDataKey(model, samples !== null ? 'fit' : 'fitDataset');
+      // `fit` validates within the last batch, before callbacks can move the weights; `fitDataset` after it.
+      this.#validatesAfterBatch = samples !== null ? Math.ceil(samples! / batchSize!) - 1 : undefined;
+    }
+  }
+
+  beginEpoch(): void {
+    this.#average.dispose();
+    if (this.#breakdown !== 'none') this.#names = penaltyNames(this.#model, this.#breakdown);
+  }
+
+  beginBatch(): void {
+    this.#stopWatching = watchSteps(this.#model, (step) => {
+      this.#forgetStep();
+      this.#step = step;
+    });
+  }
+
+  /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
+  endBatch(batch: number, logs: Logs): void {
+    this.#stopWatching();
+    const step = this.#step;
+    if (step === undefined) {
+      throw new Error(
+        `Expected the training step of \`${this.#model.name}\` to call \`calculateLosses\`, got a step that does not. ` +
+          'A model class with a training step of its own cannot be watched.',
+      );
+    }
+    const { data, penalties } = step;
+    const regularization = sumOf(penalties);
+    this.#logged = [data, regularization];
+    logs[this.#keys.dataLoss] = data;
+    logs[this.#keys.regularizationLoss] = regularization;
+    this.#average.add([data, regularization, ...this.#broken(penalties)], logs['size'] as number);
+    this.#step = undefined;
+    dispose(penalties.filter((penalty) => penalty !== regularization));
+    if (batch === this.#validatesAfterBatch) this.#validated = this.#penaltyNow();
+  }
+
+  /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. */
+  async endEpoch(logs: Logs): Promise<void> {
+    const means = this.#average.means();
+    const valData = this.#valDataKey === undefined ? undefined : logs[this.#valDataKey];
+    const validation = valData instanceof Tensor ? [valData, (this.#validated ??= this.#penaltyNow())] : [];
+    try {
+      const numbers = await readNumbers(means ? [means, ...validation] : validation);
+      const [data, regularization, ...penalties] = numbers.slice(0, means?.size ?? 0);
+      if (data !== undefined) {
+        logs[this.#keys.dataLoss] = data;
+        logs[this.#keys.regularizationLoss] = regularization!;
+        sumByName(this.#names, penalties).forEach((value, name) => {
+          logs[`${this.#keys.regularizationLoss}/${name}`] = value;
+        });
+      }
+      if (validation.length > 0) this.#writeValidation(logs, numbers.slice(-2));
+    } finally {
+      dispose([means, this.#validated].filter((tensor) => tensor !== undefined));
+      this.#validated = undefined;
+    }
+  }
+
+  #writeValidation(logs: Logs, [data, regularization]: number[]): void {
+    logs[this.#keys.valDataLoss] = data!;
+    logs[this.#keys.valRegularizationLoss] = regularization!;
+    logs[this.#keys.valTotalLoss] = data! + regularization!;
+  }
+
+  /** The values of the breakdown, in the order of `#names`. */
+  #broken(penalties: Scalar[]): Scalar[] {
+    if (this.#breakdown === 'none') return [];
+    if (penalties.length !== this.#names.length) {
+      throw new Error(
+        `Expected the ${this.#names.length} penalties that \`${this.#model.name}\` had when the epoch began, got ` +
+          `${penalties.length}. Add losses between epochs, or leave out \`breakdown\`.`,
+      );
+    }
+    return penalties;
+  }
+
+  #penaltyNow(): Scalar {
+    return tidy(() => sumOf(this.#model.calculateLosses()));
+  }
+
+  #forgetStep(): void {
+    if (this.#step) dispose([this.#step.data, ...this.#step.penalties]);
+    this.#step = undefined;
+  }
+
+  /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
+  dispose(): void {
+    this.#stopWatching();
+    this.#forgetStep();
+    dispose([...this.#logged, ...(this.#validated ? [this.#validated] : [])]);
+    this.#average.dispose();
+  }
+}
