@@ -102,12 +102,12 @@ export class DecomposedLossCallback extends Callback {
   }
 
   /** @internal */
-  override async onBatchEnd(batch: number, logs: Logs): Promise<void> {
+  override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
     this.#run!.endBatch(batch, logs);
   }
 
   /** @internal */
-  override async onEpochEnd(_epoch: number, logs: Logs): Promise<void> {
+  override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
     await this.#run!.endEpoch(logs);
   }
 }

@@ -1,5 +1,6 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
+import { list } from './describe.js';
 import { EpochAverage } from './epoch-average.js';
 import { validationDataKey, watchSteps, type ObservedStep } from './host.js';
 import type { LogKeys } from './log-keys.js';
@@ -32,6 +33,7 @@ export class TrainingRun {
     const { samples, batchSize, doValidation } = params as { [name: string]: number | null };
     if (doValidation) {
       this.#valDataKey = validationDataKey(model, samples !== null ? 'fit' : 'fitDataset');
+      if (this.#valDataKey === undefined) warnOfLostValidation(model);
       // `fit` validates within the last batch, before callbacks can move the weights; `fitDataset` after it.
       this.#validatesAfterBatch = samples !== null ? Math.ceil(samples! / batchSize!) - 1 : undefined;
     }
@@ -126,4 +128,11 @@ export class TrainingRun {
     dispose([...this.#logged, ...(this.#validated ? [this.#validated] : [])]);
     this.#average.dispose();
   }
+}
+
+function warnOfLostValidation(model: LayersModel): void {
+  console.warn(
+    `\`fitDataset\` loses validation values where outputs share a name (${list(model.outputNames)}), so the parts of ` +
+      'the validation loss are left out. Put a `tf.layers.activation({activation: \'linear\', name})` behind each output.',
+  );
 }
