@@ -1,7 +1,11 @@
+const path = require('node:path');
 const tfjsNodeAvailable = require('./scripts/tfjs-node-available.cjs');
 
+/** A `node_modules` whose TensorFlow.js the tests run on instead of the installed one; for the CPU backend only. */
+const otherTfjs = process.env.TFJS_NODE_MODULES;
+
 /** One project a backend, all over the same tests; `tensorflow` is tfjs-node. */
-const project = backend => ({
+const project = (backend) => ({
   displayName: backend,
   testEnvironment: 'node',
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
@@ -10,12 +14,16 @@ const project = backend => ({
   moduleNameMapper: {
     '^tfjs-decomposed-loss$': '<rootDir>/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
+    ...(otherTfjs && { '^@tensorflow/(.*)$': `${path.resolve(otherTfjs)}/@tensorflow/$1` }),
   },
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: { module: 'commonjs' } }] },
 });
 
+const backends = otherTfjs ? ['cpu'] : [...(tfjsNodeAvailable() ? ['tensorflow'] : []), 'cpu', 'wasm'];
+
 module.exports = {
-  projects: [...(tfjsNodeAvailable() ? ['tensorflow'] : []), 'cpu', 'wasm'].map(project),
+  projects: backends.map(project),
+  testTimeout: 120_000,
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
   coverageThreshold: { global: { lines: 95, branches: 95 } },

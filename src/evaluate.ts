@@ -1,8 +1,8 @@
-import { dispose, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { asArray, nameValues, type DecomposedLoss } from './decomposed-loss.js';
 import { evaluatedDataIndex } from './host.js';
-import { readNumbers, sumOfNumbers } from './scalars.js';
+import { currentPenalties, readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
 
 /** What `evaluate` takes beside the model and the data. */
@@ -17,8 +17,12 @@ export interface EvaluateDatasetArgs {
   batches?: number;
 }
 
-/** A `tf.data.Dataset`, by what the host needs of it: batches `{xs, ys}`. */
-export type EvaluationDataset = Parameters<LayersModel['evaluateDataset']>[0];
+/** A `tf.data.Dataset` of batches `{xs, ys}`, by what is needed of it. */
+export interface EvaluationDataset {
+  iterator(): Promise<{ next(): Promise<{ value: unknown; done?: boolean }> }>;
+}
+
+type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
 
 /**
  * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
@@ -54,7 +58,7 @@ export async function evaluateDataset(
   args: EvaluateDatasetArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  const values = asArray(await trained.evaluateDataset(dataset, args));
+  const values = asArray(await trained.evaluateDataset(dataset as HostDataset, args));
   if (values.length === 0) throw noSamples('dataset', 'no batch');
   return decompose(trained, values);
 }
@@ -64,7 +68,7 @@ const noSamples = (argument: string, got: string): Error =>
 
 /** Consumes the host's values. */
 async function decompose(model: LayersModel, values: Scalar[]): Promise<DecomposedLoss> {
-  const penalties = tidy(() => model.calculateLosses());
+  const penalties = currentPenalties(model);
   try {
     const numbers = await readNumbers([...values, ...penalties]);
     const dataIndex = evaluatedDataIndex(model);

@@ -2,7 +2,7 @@
  * What the library knows of TensorFlow.js that TensorFlow.js does not document: the one file to read and to mend when
  * a new release of it changes. Line links are to the release that the tests run on, 4.22.0.
  */
-import { Tensor, dispose, engine, keep, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, dispose, engine, keep, tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { Callback, CallbackList, CustomCallback, LayersModel, Sequential, layers, regularizers } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from './types.js';
 
@@ -59,23 +59,45 @@ export interface ObservedStep {
  * @returns Ends the watch and puts the model back as it was.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1364-L1369 | the step}
  */
-export function watchSteps(model: LayersModel, heard: (step: ObservedStep) => void): () => void {
+export function watchSteps(model: LayersModel, heard: Listener): () => void {
+  const watch = watches.get(model) ?? startWatch(model);
+  watch.listeners.add(heard);
+  return () => {
+    watch.listeners.delete(heard);
+    if (watch.listeners.size === 0 && watches.delete(model)) watch.restore();
+  };
+}
+
+type Listener = (step: ObservedStep) => void;
+
+/** The listeners of a model come and go in any order, so they share one change of the model. */
+const watches = new WeakMap<LayersModel, { listeners: Set<Listener>; restore: () => void }>();
+
+function startWatch(model: LayersModel): { listeners: Set<Listener>; restore: () => void } {
   const host = internals(model);
   const before = Object.getOwnPropertyDescriptor(host, 'calculateLosses');
   const calculateLosses = host.calculateLosses;
+  const watch = { listeners: new Set<Listener>(), restore: () => putBack(host, 'calculateLosses', before) };
   host.calculateLosses = function () {
     const data = newestMean();
     const penalties = calculateLosses.call(this);
-    if (data !== undefined) heard({ data: keep(data), penalties: penalties.map((penalty) => keep(penalty)) });
+    if (data !== undefined) watch.listeners.forEach((heard) => heard({ data: own(data), penalties: penalties.map(own) }));
     return penalties;
   };
-  return () => putBack(host, 'calculateLosses', before);
+  watches.set(model, watch);
+  return watch;
+}
+
+/** Keeps a scalar of the step for its one listener; a copy where it is not the step's to give away, or given already. */
+function own(scalar: Scalar): Scalar {
+  const ofThisStep = !scalar.kept && scalar.scopeId === engine().state.activeScope.id;
+  return keep(ofThisStep ? scalar : scalar.clone());
 }
 
 function newestMean(): Scalar | undefined {
-  const tape = engine().state.activeTape;
-  if (tape == null) return undefined;
-  const newest = tape[tape.length - 1];
+  const { activeTape, gradientDepth } = engine().state;
+  if (gradientDepth === 0) return undefined;
+  const newest = activeTape[activeTape.length - 1];
   const output = newest?.outputs[0];
   if (newest?.kernelName !== 'Mean' || output?.rank !== 0) {
     throw new Error(
@@ -158,6 +180,8 @@ export interface PenaltyCall {
   layer: Layer;
   /** The penalty at the current weights, coefficient included: a new scalar, which the caller disposes. */
   penalty: () => Scalar;
+  /** The host's own function behind `penalty`, by which to know a penalty again; none where a layer computes its own. */
+  loss?: () => Scalar;
 }
 
 /**
@@ -167,25 +191,30 @@ export interface PenaltyCall {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
 export function penaltyCalls(model: LayersModel, prefix = ''): PenaltyCall[] {
+  return layerCalls(model, prefix).flatMap(({ layer, path }) =>
+    layer instanceof LayersModel ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
+  );
+}
+
+/** The layers of a model, each as often as it is called within the model. */
+function layerCalls(model: LayersModel, prefix: string): Array<{ layer: Layer; path: string }> {
   const { containerNodes } = internals(model);
   return model.layers.flatMap((layer) => {
     const calls = layer.inboundNodes.filter((_, node) => containerNodes.has(`${layer.name}_ib-${node}`));
-    const path = prefix + layer.name;
-    return calls.flatMap(() =>
-      layer instanceof LayersModel ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
-    );
+    return calls.map(() => ({ layer, path: prefix + layer.name }));
   });
 }
 
 function layerPenalties(layer: Layer, prefix: string): PenaltyCall[] {
   const wrapped = (layer as { layer?: unknown }).layer;
   const path = wrapped instanceof layers.Layer ? `${prefix}/${wrapped.name}` : prefix;
-  const penalties =
-    layer.calculateLosses === layers.Layer.prototype.calculateLosses ? layer.losses : overriddenLosses(layer);
-  return penalties.map((penalty, index) => ({ path, index, layer, penalty: () => penalty() as Scalar }));
+  if (layer.calculateLosses !== layers.Layer.prototype.calculateLosses) {
+    return overriddenLosses(layer).map((penalty, index) => ({ path, index, layer, penalty }));
+  }
+  return layer.losses.map((loss, index) => ({ path, index, layer, penalty: () => loss(), loss }));
 }
 
-function overriddenLosses(layer: Layer): Array<() => Tensor> {
+function overriddenLosses(layer: Layer): Array<() => Scalar> {
   const count = tidy(() => layer.calculateLosses().length);
   return Array.from({ length: count }, (_, index) => () => tidy(() => layer.calculateLosses()[index]!));
 }
@@ -202,9 +231,16 @@ export const className = (regularizer: Regularizer): string =>
   regularizer.getClassName?.() ?? regularizer.constructor.name;
 
 /** The class behind `tf.regularizers.l1`, `l2` and `l1l2`, which the host does not export. */
-const L1L2 = regularizers.l1l2().constructor as new () => Regularizer;
+export const L1L2 = regularizers.l1l2().constructor as {
+  new (args?: { l1?: number; l2?: number }): Regularizer & serialization.Serializable;
+  readonly prototype: Regularizer;
+  fromConfig: serialization.FromConfigMethod<serialization.Serializable>;
+};
 
-/** The coefficients of one of the host's own regularizers; `undefined` for a custom class, also one derived from them. */
+/**
+ * The coefficients of one of the host's own regularizers, also under another name: a derived class with the same
+ * penalty. `undefined` for any other class.
+ */
 export function coefficients(regularizer: Regularizer): { l1: number; l2: number } | undefined {
   if (!(regularizer instanceof L1L2) || regularizer.apply !== L1L2.prototype.apply) return undefined;
   const { l1 = 0, l2 = 0 } = regularizer.getConfig!();
@@ -220,15 +256,15 @@ export function coefficients(regularizer: Regularizer): { l1: number; l2: number
  */
 export function inspectPenalty({ layer, penalty }: PenaltyCall): { value: Scalar; source?: PenaltySource } {
   const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
-  const restore = regularizerPrototypes(layer).map((prototype) => {
-    const before = Object.getOwnPropertyDescriptor(prototype, 'apply');
-    const apply = prototype.apply;
-    prototype.apply = function (argument) {
+  const restore = applyOwners(layer).map((owner) => {
+    const before = Object.getOwnPropertyDescriptor(owner, 'apply');
+    const apply = owner.apply;
+    owner.apply = function (argument) {
       const result = apply.call(this, argument);
       applied.push({ regularizer: this, argument, result });
       return result;
     };
-    return () => putBack(prototype, 'apply', before);
+    return () => putBack(owner, 'apply', before);
   });
   try {
     const value = penalty();
@@ -246,15 +282,19 @@ export interface PenaltySource {
   weight: Layer['weights'][number];
 }
 
-function regularizerPrototypes(layer: Layer): Regularizer[] {
+/** Where `apply` is defined for the regularizers that a layer may use: their classes, or the objects themselves. */
+function applyOwners(layer: Layer): Regularizer[] {
   const wrapped = (layer as { layer?: Layer }).layer;
   const members: unknown[] = Object.values({ ...wrapped, ...layer });
   const candidates = members.filter(
     (member): member is Regularizer =>
       typeof member === 'object' && member !== null && 'apply' in member && !(member instanceof layers.Layer),
   );
-  return [...new Set([L1L2.prototype, ...candidates.map((candidate) => Object.getPrototypeOf(candidate))])];
+  return [...new Set([L1L2.prototype, ...candidates.map((candidate) => ownerOfApply(candidate))])];
 }
+
+const ownerOfApply = (object: Regularizer): Regularizer =>
+  Object.hasOwn(object, 'apply') ? object : ownerOfApply(Object.getPrototypeOf(object));
 
 /** A batch as the host's step takes it; `weights` has one entry an output, or is empty. */
 export interface Batch {
@@ -295,7 +335,24 @@ export async function standardizeBatch(
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1298 | makeTrainFunction}
  */
 export function runStep(model: LayersModel, { inputs, targets, weights }: Omit<Batch, 'dispose'>): Scalar[] {
-  return internals(model).makeTrainFunction()([...inputs, ...targets, ...weights]);
+  try {
+    return tidy(() => internals(model).makeTrainFunction()([...inputs, ...targets, ...weights]));
+  } catch (error) {
+    disposeTape();
+    throw error;
+  }
+}
+
+/**
+ * Disposes what a step that threw had kept for its gradients; the host forgets it.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
+ */
+function disposeTape(): void {
+  const { state } = engine();
+  if (state.gradientDepth > 0) return;
+  state.activeTape?.forEach(({ outputs, saved }) => dispose([...outputs, ...(saved ?? [])]));
+  state.activeTape = null!;
 }
 
 /** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
@@ -319,4 +376,63 @@ export const evaluatedDataIndex = (model: LayersModel): number => model.outputs.
 export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'): string | undefined {
   const names = by === 'fit' ? lossNames(model) : (model.metricsNames as string[]);
   return new Set(names).size === names.length ? `val_${names[evaluatedDataIndex(model)]}` : undefined;
+}
+
+/** One call of a penalty that is declared somewhere in a model, whether or not the host's training adds it. */
+export interface DeclaredCall extends PenaltyCall {
+  /** The layer or cell that the penalty was declared on, and whose weight it penalises. */
+  layer: Layer;
+  /** The layer that the host asks for the penalties of this one: itself, or the outermost one around it. */
+  asked: Layer;
+  /** Whether a recurrent layer stands between the two; the host does not ask its cells. */
+  recurrent: boolean;
+}
+
+/**
+ * What `penaltyCalls` would be if the host forwarded every layer's penalties: those of cells, of both directions of a
+ * Bidirectional, of a model within a TimeDistributed, and of a Sequential within a Sequential, which the host flattens
+ * in the model that it trains but looks for in vain in the outer one when that is nested.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts#L2108 | StackedRNNCells}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/wrappers.ts#L103-L105 | Wrapper.losses}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L504-L506 | Sequential.add}
+ */
+export function declaredCalls(model: LayersModel, prefix = ''): DeclaredCall[] {
+  return layerCalls(trainedModel(model) ?? model, prefix).flatMap(({ layer, path }) => declaredIn(layer, path, layer));
+}
+
+function declaredIn(layer: Layer, path: string, asked: Layer): DeclaredCall[] {
+  if (layer instanceof LayersModel) {
+    const calls = declaredCalls(layer, `${path}/`);
+    return asked === layer ? calls : calls.map((call) => ({ ...call, asked }));
+  }
+  if (layer.calculateLosses !== layers.Layer.prototype.calculateLosses) {
+    return layerPenalties(layer, path).map((call) => ({ ...call, asked, recurrent: false }));
+  }
+  const { within, recurrent } = innerLayers(layer);
+  const inner = within.flatMap((one) => declaredIn(one.layer, one.name === '' ? path : `${path}/${one.name}`, asked));
+  const known = new Set(inner.map(({ loss }) => loss));
+  const own = layer.losses.filter((loss) => !known.has(loss));
+  return [
+    ...inner.map((call) => ({ ...call, recurrent: recurrent || call.recurrent })),
+    ...own.map((loss) => ({ path, layer, asked, recurrent: false, penalty: () => loss(), loss })),
+  ].map((call, index) => ({ ...call, index }));
+}
+
+/** The layers that a layer is made of, each with what tells it from the others: a cell that is alone has no name. */
+function innerLayers(layer: Layer): { within: Array<{ layer: Layer; name: string }>; recurrent: boolean } {
+  const parts = layer as { layer?: unknown; forwardLayer?: unknown; backwardLayer?: unknown; cell?: unknown; cells?: unknown };
+  const { layer: wrapped, forwardLayer, backwardLayer, cell, cells } = parts;
+  const isLayer = (value: unknown): value is Layer => value instanceof layers.Layer;
+  const named = (inner: unknown[]) => inner.filter(isLayer).map((one) => ({ layer: one, name: one.name }));
+  if (isLayer(forwardLayer)) return { within: named([forwardLayer, backwardLayer]), recurrent: true };
+  if (isLayer(cell)) return { within: [{ layer: cell, name: '' }], recurrent: true };
+  if (Array.isArray(cells)) return { within: named(cells), recurrent: true };
+  return { within: named([wrapped]), recurrent: false };
+}
+
+/** The weights that training moves: since `compile` those that were trainable then, before it those that are now. */
+export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
+  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
+  return new Set(collectedTrainableWeights ?? model.trainableWeights);
 }

@@ -1,4 +1,5 @@
 import { addN, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 
 const joined = (tensors: readonly Tensor[]): Tensor => tidy(() => concat(tensors.map((tensor) => reshape(tensor, [-1]))));
 
@@ -30,6 +31,15 @@ export function readNumbersSync(tensors: readonly Tensor[]): number[] {
 export function sumOf(penalties: readonly Scalar[]): Scalar {
   if (penalties.length === 0) return scalar(0);
   return penalties.length === 1 ? penalties[0]! : (addN([...penalties]) as Scalar);
+}
+
+/**
+ * The penalties of a trained model at its current weights.
+ *
+ * @returns New scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
+ */
+export function currentPenalties(model: LayersModel): Scalar[] {
+  return tidy(() => model.calculateLosses().map((penalty) => penalty.clone() as Scalar));
 }
 
 /** The sum in float64. */

@@ -5,7 +5,7 @@ import { EpochAverage } from './epoch-average.js';
 import { validationDataKey, watchSteps, type ObservedStep } from './host.js';
 import type { LogKeys } from './log-keys.js';
 import { penaltyNames, sumByName, type Breakdown } from './penalty-groups.js';
-import { readNumbers, sumOf } from './scalars.js';
+import { currentPenalties, readNumbers, sumOf } from './scalars.js';
 
 /** The host's logs: values that nobody has read yet are scalars, which the host disposes. */
 export interface Logs {
@@ -20,7 +20,7 @@ export class TrainingRun {
   readonly #valDataKey: string | undefined;
   readonly #validatesAfterBatch: number | undefined;
   readonly #average = new EpochAverage();
-  #names: string[] = [];
+  #names: string[] | undefined;
   #stopWatching: () => void = () => {};
   #step: ObservedStep | undefined;
   #logged: Scalar[] = [];
@@ -41,7 +41,7 @@ export class TrainingRun {
 
   beginEpoch(): void {
     this.#average.dispose();
-    if (this.#breakdown !== 'none') this.#names = penaltyNames(this.#model, this.#breakdown);
+    this.#names = undefined;
   }
 
   beginBatch(): void {
@@ -83,7 +83,7 @@ export class TrainingRun {
       if (data !== undefined) {
         logs[this.#keys.dataLoss] = data;
         logs[this.#keys.regularizationLoss] = regularization!;
-        sumByName(this.#names, penalties).forEach((value, name) => {
+        sumByName(this.#names ?? [], penalties).forEach((value, name) => {
           logs[`${this.#keys.regularizationLoss}/${name}`] = value;
         });
       }
@@ -103,9 +103,10 @@ export class TrainingRun {
   /** The values of the breakdown, in the order of `#names`. */
   #broken(penalties: Scalar[]): Scalar[] {
     if (this.#breakdown === 'none') return [];
-    if (penalties.length !== this.#names.length) {
+    const names = (this.#names ??= penaltyNames(this.#model, this.#breakdown));
+    if (penalties.length !== names.length) {
       throw new Error(
-        `Expected the ${this.#names.length} penalties that \`${this.#model.name}\` had when the epoch began, got ` +
+        `Expected the ${names.length} penalties that \`${this.#model.name}\` had when the epoch began, got ` +
           `${penalties.length}. Add losses between epochs, or leave out \`breakdown\`.`,
       );
     }
@@ -113,7 +114,7 @@ export class TrainingRun {
   }
 
   #penaltyNow(): Scalar {
-    return tidy(() => sumOf(this.#model.calculateLosses()));
+    return tidy(() => sumOf(currentPenalties(this.#model)));
   }
 
   #forgetStep(): void {

@@ -1,0 +1,76 @@
+import fc from 'fast-check';
+import type * as tfjs from '@tensorflow/tfjs';
+import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { tf } from './helpers/backend';
+import { ulp } from './helpers/float64';
+import { state } from './helpers/models';
+import { build, recipes, type RandomModel } from './helpers/random-models';
+
+type Log = Record<'loss' | 'data_loss' | 'regularization_loss', number>;
+
+const runs = { numRuns: 25 };
+
+/** Trains for three epochs without shuffling and returns each batch's log. */
+async function train({ model, x, y }: RandomModel, batchSize: number, watched: boolean): Promise<Log[]> {
+  const logs: Log[] = [];
+  const spy = new tf.CustomCallback({ onBatchEnd: (_, batch) => void logs.push({ ...(batch as Log) }) });
+  const callbacks = watched ? [decomposedLoss({ breakdown: 'weight' }), spy] : [spy];
+  await model.fit(x, y, { epochs: 3, batchSize, shuffle: false, verbose: 0, callbacks });
+  return logs;
+}
+
+/** The host's own data loss, which leaves the penalty out. */
+function hostDataLoss({ model, x, y }: RandomModel): number {
+  const values = model.evaluate(x, y, { batchSize: 1000 }) as tfjs.Scalar[];
+  const value = values[model.outputs.length - 1]!.dataSync()[0]!;
+  tf.dispose(values);
+  return value;
+}
+
+it('total = data + regularization in every batch, to n + 1 ulp for n terms', async () => {
+  await fc.assert(
+    fc.asyncProperty(recipes, async (recipe) => {
+      const random = build(recipe);
+      for (const log of await train(random, recipe.batchSize, true)) {
+        const error = Math.abs(log.loss - (log.data_loss + log.regularization_loss));
+        expect(error).toBeLessThanOrEqual((random.terms + 1) * ulp(log.loss));
+      }
+    }),
+    runs,
+  );
+});
+
+it('both parts are those of the weights before the step, the data loss exact whatever the penalty', async () => {
+  await fc.assert(
+    fc.asyncProperty(recipes, async (recipe) => {
+      const random = build(recipe);
+      for (let step = 0; step < 3; step += 1) {
+        const [data, penalty] = [hostDataLoss(random), random.penalty()];
+        const loss = await trainStep(random.model, random.x, random.y);
+        expect(Math.abs(loss.data - data)).toBeLessThanOrEqual(1e-6 * data);
+        expect(Math.abs(loss.regularization - penalty)).toBeLessThanOrEqual(1e-5 * penalty);
+        expect(Math.abs(loss.total - (loss.data + loss.regularization))).toBeLessThanOrEqual(
+          (random.terms + 1) * ulp(loss.total),
+        );
+      }
+    }),
+    runs,
+  );
+});
+
+it('weights and optimizer end bit for bit as without the library, with fit and with trainStep', async () => {
+  await fc.assert(
+    fc.asyncProperty(recipes, async (recipe) => {
+      const [plain, watched] = [build(recipe), build(recipe)];
+      const plainLogs = await train(plain, recipe.batchSize, false);
+      const watchedLogs = await train(watched, recipe.batchSize, true);
+      expect(watchedLogs.map(({ loss }) => loss)).toEqual(plainLogs.map(({ loss }) => loss));
+      for (let step = 0; step < 3; step += 1) {
+        const [host] = [await plain.model.trainOnBatch(plain.x, plain.y)].flat();
+        expect((await trainStep(watched.model, watched.x, watched.y)).total).toBe(host);
+      }
+      expect(await state(watched.model)).toEqual(await state(plain.model));
+    }),
+    runs,
+  );
+});

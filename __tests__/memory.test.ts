@@ -1,0 +1,70 @@
+import { decomposedLoss, evaluate, evaluateDataset, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
+import { tf } from './helpers/backend';
+import { batches, data, regressor, twoOutputs } from './helpers/models';
+import { tensorsLeftBy } from './helpers/memory';
+
+const callbacks = () => [decomposedLoss({ breakdown: 'weight' })];
+
+/** How many tensors there are at the end of each batch. */
+function counter(): { counts: number[]; callback: InstanceType<typeof tf.CustomCallback> } {
+  const counts: number[] = [];
+  return { counts, callback: new tf.CustomCallback({ onBatchEnd: () => void counts.push(tf.memory().numTensors) }) };
+}
+
+it('does not grow over 200 steps of fit', async () => {
+  const { counts, callback } = counter();
+  const args = { epochs: 1, batchSize: 1, verbose: 0 as const, callbacks: [...callbacks(), callback] };
+  await regressor().fit(data([200, 4]), data([200, 1]), args);
+  expect(counts).toHaveLength(200);
+  expect(new Set(counts.slice(1)).size).toBe(1);
+});
+
+it('does not grow over 200 steps of fitDataset', async () => {
+  const { counts, callback } = counter();
+  const args = { epochs: 1, batchesPerEpoch: 200, verbose: 0 as const, callbacks: [...callbacks(), callback] };
+  await regressor().fitDataset(batches([data([4, 4]), data([4, 1])]).repeat(), args);
+  expect(counts).toHaveLength(200);
+  expect(new Set(counts.slice(1)).size).toBe(1);
+});
+
+it('leaves nothing after fit and fitDataset, with several outputs, validation and many epochs', async () => {
+  const model = twoOutputs({ metrics: ['mae'] });
+  const [x, y] = [data([8, 4]), [data([8, 1], 2), tf.ones([8, 1])]];
+  const dataset = batches([x, y], [x, y]);
+  const train = async (own: { callbacks?: ReturnType<typeof callbacks> }) => {
+    await model.fit(x, y, { epochs: 5, batchSize: 3, verbose: 0, validationSplit: 0.25, ...own });
+    await model.fitDataset(dataset, { epochs: 5, verbose: 0, validationData: dataset, ...own });
+  };
+  // With several outputs the host's fitDataset itself leaves a validation value an epoch.
+  const left = await tensorsLeftBy(() => train({}));
+  expect(await tensorsLeftBy(() => train({ callbacks: callbacks() }))).toBe(left);
+});
+
+it('leaves nothing where no layer has a regularizer', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+  const [x, y] = [data([8, 4]), data([8, 1])];
+  expect(await tensorsLeftBy(() => model.fit(x, y, { epochs: 3, verbose: 0, callbacks: callbacks() }))).toBe(0);
+  expect(await tensorsLeftBy(() => trainStep(model, x, y))).toBe(0);
+});
+
+it('leaves nothing after 200 steps of trainStep, after evaluation and after regularizationTerms', async () => {
+  const model = regressor({ metrics: ['mae'] });
+  const [x, y] = [data([8, 4]), data([8, 1])];
+  const sampleWeight = tf.ones([8]);
+  expect(
+    await tensorsLeftBy(async () => {
+      for (let step = 0; step < 200; step += 1) await trainStep(model, x, y, { sampleWeight });
+      await evaluate(model, x, y, { batchSize: 3 });
+      await evaluateDataset(model, batches([x, y]));
+      regularizationTerms(model);
+    }),
+  ).toBe(0);
+});
+
+it('leaves nothing after a batch of rank 1, which the host reshapes', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+  const [x, y] = [data([8]), data([8])];
+  expect(await tensorsLeftBy(() => trainStep(model, x, y))).toBe(0);
+});
