@@ -50,7 +50,10 @@ export class DecomposedLossCallback extends Callback {
 
   /** @internal */
   override setParams(params: Callback['params']): void {
-    if (this.#run || this.params === params) {
+    if (this.params === params) {
+      throw new Error('Expected `decomposedLoss()` to stand in `callbacks` once, got the same one twice. Leave one out.');
+    }
+    if (this.#run) {
       throw new Error(
         'Expected each `decomposedLoss()` to watch one training at a time, got one that already watches ' +
           `\`${this.model.name}\`. Make another with \`decomposedLoss()\` for each \`fit\` that runs at the same time.`,
