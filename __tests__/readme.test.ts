@@ -1,0 +1,47 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as library from 'tfjs-decomposed-loss';
+import { backend, tf } from './helpers/backend';
+import { batches, data, regressor } from './helpers/models';
+
+const readme = readFileSync(join(__dirname, '../README.md'), 'utf8');
+const blocks = Array.from(readme.matchAll(/^```js\n([^]*?)^```/gm), ([, code]) => code!);
+
+/** The recipes log to a folder of their own, and use tfjs-node's TensorBoard callback. */
+const recipe = backend === 'tensorflow' ? it : it.skip;
+
+const modules: Record<string, unknown> = { '@tensorflow/tfjs-node': tf, 'tfjs-decomposed-loss': library };
+const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
+  ...code: string[]
+) => (...values: unknown[]) => Promise<unknown>;
+
+const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+const here = process.cwd();
+beforeAll(() => process.chdir(folder));
+afterAll(() => {
+  process.chdir(here);
+  rmSync(folder, { recursive: true });
+});
+
+recipe.each(blocks.map((code) => [code.trim().split('\n')[0]!, code]))('runs: %s', async (_, code) => {
+  jest.spyOn(console, 'log').mockImplementation();
+  jest.spyOn(console, 'table').mockImplementation();
+  const known = {
+    require: (name: string) => modules[name],
+    tf,
+    decomposedLoss: library.decomposedLoss,
+    model: regressor(),
+    x: data([8, 4]),
+    y: data([8, 1]),
+    sampleWeight: tf.ones([8]),
+    dataset: batches([data([8, 4]), data([8, 1])]),
+  };
+  // In a block of its own, a recipe may declare anew what it is given.
+  await new AsyncFunction(...Object.keys(known), `{\n${code}\n}`)(...Object.values(known));
+  jest.restoreAllMocks();
+});
+
+it('has code to run', () => {
+  expect(blocks.length).toBeGreaterThan(8);
+});
