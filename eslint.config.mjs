@@ -1,0 +1,63 @@
+import eslint from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  globalIgnores(['dist/', 'docs/', 'coverage/']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  eslint.configs.recommended,
+  {
+    rules: {
+      curly: ['error', 'multi-line'],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-console': 'off',
+      'object-shorthand': 'error',
+      'prefer-const': 'error',
+      'prefer-template': 'error',
+    },
+  },
+  {
+    files: ['**/*.{js,cjs,mjs}'],
+    languageOptions: { globals: globals.node },
+  },
+  {
+    files: ['**/*.{js,cjs}'],
+    languageOptions: { sourceType: 'commonjs' },
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/array-type': ['error', { default: 'array-simple' }],
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-empty-function': ['error', { allow: ['arrowFunctions', 'methods'] }],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowArray: true }],
+      // Both `{ [name: string]: T }`, which names the key, and `Record` have their place.
+      '@typescript-eslint/consistent-indexed-object-style': 'off',
+      // Hooks that the host awaits are `async` whether or not they wait for something.
+      '@typescript-eslint/require-await': 'off',
+      // With `noUncheckedIndexedAccess`, this is how the code says that an index is in range.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      // Arguments are checked at run time for what their types exclude: many callers have no types.
+      '@typescript-eslint/no-unnecessary-condition': 'off',
+      // TensorFlow.js is written for plain numbers where its types ask for enums that it does not export …
+      '@typescript-eslint/no-unsafe-enum-assignment': 'off',
+      // … and for datasets and histories by their structure.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+    },
+  },
+  {
+    // These take methods of the host off their objects, to call them with `this` or to replace them.
+    files: ['src/host.ts', '__tests__/**'],
+    rules: { '@typescript-eslint/unbound-method': 'off' },
+  },
+  {
+    // What jest calls an expectation, such as `expect.any(Number)`, is of type `any`.
+    files: ['__tests__/**'],
+    rules: { '@typescript-eslint/no-unsafe-assignment': 'off' },
+  },
+);

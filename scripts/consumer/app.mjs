@@ -1,0 +1,5 @@
+import * as tf from '@tensorflow/tfjs';
+import * as library from 'tfjs-decomposed-loss';
+import train from './train.cjs';
+
+await train(import.meta.url, tf, library);

@@ -1,0 +1,23 @@
+const path = require('node:path');
+
+/** Trains two steps with the library as the app has loaded it, and checks what it reports. */
+module.exports = async function train(app, tf, { decomposedLoss }) {
+  const callback = decomposedLoss();
+  if (!(callback instanceof tf.Callback)) {
+    throw new Error("Expected decomposedLoss() to be an instance of the app's own tf.Callback, got another copy's.");
+  }
+  const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
+  model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+  const { history } = await model.fit(tf.ones([4, 2]), tf.ones([4, 1]), {
+    epochs: 2,
+    verbose: 0,
+    callbacks: [callback],
+  });
+  const { loss, data_loss: data, regularization_loss: penalty } = history;
+  const right = loss.map((total, step) => penalty[step] > 0 && Math.abs(total - data[step] - penalty[step]) < 1e-6);
+  if (right.length !== 2 || !right.every(Boolean)) {
+    throw new Error(`Expected two steps with loss = data_loss + regularization_loss, got ${JSON.stringify(history)}.`);
+  }
+  console.log(`${path.basename(app)} trained on TensorFlow.js ${tf.version.tfjs}`);
+};
