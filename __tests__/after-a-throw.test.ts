@@ -73,7 +73,7 @@ const accidents: Array<[name: string, accident: Accident]> = [
   ),
   [
     'a plain object behind it, which the host refuses',
-    (model, callbacks) => model.fit(x(), y(), { ...inOrder, callbacks: [...callbacks, {} as Callback] }),
+    (model, callbacks) => model.fit(x(), y(), { ...inOrder, callbacks: [...callbacks, {}] }),
   ],
 ];
 
@@ -110,6 +110,25 @@ it('the same callback serves the next fit after one that threw', async () => {
   await drainedAt(1, model, [callback]).catch(() => undefined);
   const { history } = await model.fit(x(), y(), { ...inOrder, callbacks: [callback] });
   expect(history['data_loss']).toHaveLength(1);
+});
+
+it('a penalty that is asked for outside of a step is not taken for one, after a step that threw', async () => {
+  const model = regressor();
+  const accident = accidents.find(([name]) => name === 'a loss that fails')![1];
+  await accident(trainedModel(model), []).catch(() => undefined);
+  const onBatchBegin = () => tf.dispose(trainedModel(model).calculateLosses());
+  const callbacks = [decomposedLoss(), new tf.CustomCallback({ onBatchBegin })];
+  const { history } = await model.fit(x(), y(), { ...inOrder, callbacks });
+  expect(history['data_loss']).toHaveLength(1);
+});
+
+it('trainStep leaves nothing after an optimizer that throws', async () => {
+  const model = regressor();
+  const [inputs, targets] = [x(), y()];
+  model.optimizer.applyGradients = () => {
+    throw new Error('the optimizer failed');
+  };
+  expect(await tensorsLeftBy(() => trainStep(model, inputs, targets))).toBe(0);
 });
 
 it('trainStep leaves nothing after a step that throws, and the model trains on', async () => {

@@ -38,7 +38,9 @@ it('is in the epochs\' logs only, and under a name of your choice', async () => 
 it('follows a loss that is added between epochs, and refuses one within', async () => {
   const adding = (hook: 'onBatchBegin' | 'onEpochBegin', model = regressor()) => {
     let calls = 0;
-    const add = () => void (++calls === 2 && model.layers[0]!.addLoss(() => tf.scalar(1)));
+    const add = () => {
+      if (++calls === 2) model.layers[0]!.addLoss(() => tf.scalar(1));
+    };
     const callbacks = [new tf.CustomCallback({ [hook]: add }), decomposedLoss({ breakdown: 'weight' })];
     return model.fit(x(), y(), { verbose: 0, epochs: 3, batchSize: 2, callbacks });
   };

@@ -86,7 +86,7 @@ it('watches several models at once, each with its own instance', async () => {
   const together = await Promise.all(models.map((model) => model.fit(x, y, args())));
   together.forEach((run) => expectToAddUp(run, 4));
   expect(together[1]!.history['data_loss']).not.toEqual(together[0]!.history['data_loss']);
-  expect(together[2]!.history['data_loss']).toHaveLength(alone[0]!.history['data_loss']!.length);
+  expect(together[2]!.history['data_loss']).toHaveLength(alone[0].history['data_loss']!.length);
 });
 
 it('may stand twice in one fit, as two instances with names of their own', async () => {
@@ -104,7 +104,9 @@ it('reads the step of fit, not those that other callbacks make beside it', async
   const model = regressor({ optimizer: tf.train.sgd(0) });
   const elsewhere = tf.mul(y, 100);
   const intruder = new tf.CustomCallback({
-    onBatchBegin: async () => void (await model.trainOnBatch(x, elsewhere)),
+    onBatchBegin: async () => {
+      await model.trainOnBatch(x, elsewhere);
+    },
     onBatchEnd: async (_, logs) => {
       await model.trainOnBatch(x, elsewhere);
       seen.push(logs!['data_loss']!);

@@ -1,6 +1,6 @@
 import { decomposedLoss, evaluate, evaluateDataset, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from './helpers/backend';
-import { batches, data, regressor, twoOutputs } from './helpers/models';
+import { batches, classifier, data, oneHot, regressor, twoOutputs } from './helpers/models';
 import { tensorsLeftBy } from './helpers/memory';
 
 const callbacks = () => [decomposedLoss({ breakdown: 'weight' })];
@@ -67,4 +67,37 @@ it('leaves nothing after a batch of rank 1, which the host reshapes', async () =
   model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
   const [x, y] = [data([8]), data([8])];
   expect(await tensorsLeftBy(() => trainStep(model, x, y))).toBe(0);
+});
+
+it('leaves nothing of class and sample weights together', async () => {
+  const model = classifier();
+  const [x, y, sampleWeight] = [data([6, 4]), oneHot(6), tf.ones([6])];
+  const classWeight = { 0: 1, 1: 2, 2: 3 };
+  expect(await tensorsLeftBy(() => trainStep(model, x, y, { classWeight, sampleWeight }))).toBe(0);
+  expect(sampleWeight.isDisposed).toBe(false);
+});
+
+it('leaves nothing of the steps that other callbacks make within its batches', async () => {
+  const model = regressor();
+  const [x, y] = [data([6, 4]), data([6, 1])];
+  const onBatchBegin = async () => {
+    await model.trainOnBatch(x, y);
+    await trainStep(model, x, y);
+  };
+  const args = { verbose: 0 as const, callbacks: [...callbacks(), new tf.CustomCallback({ onBatchBegin })] };
+  expect(await tensorsLeftBy(() => model.fit(x, y, args))).toBe(0);
+});
+
+it('does not dispose a tensor of the user\'s that is a penalty', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+  const constant = tf.scalar(0.25);
+  model.layers[0]!.addLoss(() => constant);
+  const [x, y] = [data([6, 4]), data([6, 1])];
+  expect((await evaluate(model, x, y)).regularization).toBe(0.25);
+  expect((await trainStep(model, x, y)).regularization).toBe(0.25);
+  const args = { verbose: 0 as const, validationSplit: 0.5, callbacks: callbacks() };
+  const { history } = await model.fit(x, y, args);
+  expect(history['val_regularization_loss']).toEqual([0.25]);
+  expect(constant.isDisposed).toBe(false);
 });

@@ -12,7 +12,7 @@ const blocks = Array.from(readme.matchAll(/^```js\n([^]*?)^```/gm), ([, code]) =
 const recipe = backend === 'tensorflow' ? it : it.skip;
 
 const modules: Record<string, unknown> = { '@tensorflow/tfjs-node': tf, 'tfjs-decomposed-loss': library };
-const AsyncFunction = Object.getPrototypeOf(async () => undefined).constructor as new (
+const AsyncFunction = (async () => undefined).constructor as new (
   ...code: string[]
 ) => (...values: unknown[]) => Promise<unknown>;
 

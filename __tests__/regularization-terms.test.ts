@@ -99,7 +99,7 @@ describe('what is not one of the host\'s regularizers', () => {
   class Orthogonal {
     static className = 'Orthogonal';
     apply = (weight: tfjs.Tensor): tfjs.Scalar =>
-      tf.tidy(() => tf.matMul(weight as tfjs.Tensor2D, weight as tfjs.Tensor2D, true).square().sum().mul(0.01) as tfjs.Scalar);
+      tf.tidy(() => tf.matMul(weight, weight, true).square().sum<tfjs.Scalar>().mul(0.01));
     getConfig = () => ({});
     static fromConfig = () => new Orthogonal();
   }
@@ -182,7 +182,7 @@ it('lists a regularizer whose coefficients are zero, with no share', () => {
 
 it('is empty where nothing is regularized, and leaves the host\'s regularizers as they were', () => {
   const x = tf.input({ shape: [4] });
-  const prototype = Object.getPrototypeOf(tf.regularizers.l1l2());
+  const prototype = tf.regularizers.l1l2().constructor.prototype as { apply: unknown };
   const { apply } = prototype;
   expect(regularizationTerms(compiled(x, tf.layers.dense({ units: 1 }).apply(x) as tfjs.SymbolicTensor))).toEqual([]);
   regularizationTerms(regressor());

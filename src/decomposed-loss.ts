@@ -20,6 +20,7 @@ export interface DecomposedLoss {
 export interface OutputLoss {
   /** The output's name, as in `model.outputNames`. */
   name: string;
+  /** The (weighted) mean over the batch. */
   data: number;
 }
 
@@ -27,6 +28,7 @@ export interface OutputLoss {
 export interface MetricValue {
   /** The metric's name as in the host's logs: `acc`, or `<output>_acc` where there are several outputs. */
   name: string;
+  /** As the host computes it: weights do not act on it. */
   value: number;
 }
 

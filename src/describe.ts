@@ -2,10 +2,11 @@
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'function') return `a function`;
+  if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value !== 'object') return `${String(value)} (${typeof value})`;
-  const type = value.constructor?.name;
+  if (typeof value === 'symbol') return value.toString();
+  if (typeof value !== 'object') return `${value as number} (${typeof value})`;
+  const type = (value.constructor as { name: string } | undefined)?.name;
   return type === undefined || type === 'Object' ? `an object with ${keys(value)}` : `a ${type}`;
 }
 

@@ -30,7 +30,7 @@ export function readNumbersSync(tensors: readonly Tensor[]): number[] {
  */
 export function sumOf(penalties: readonly Scalar[]): Scalar {
   if (penalties.length === 0) return scalar(0);
-  return penalties.length === 1 ? penalties[0]! : (addN([...penalties]) as Scalar);
+  return penalties.length === 1 ? penalties[0]! : addN<Scalar>([...penalties]);
 }
 
 /**
@@ -39,7 +39,7 @@ export function sumOf(penalties: readonly Scalar[]): Scalar {
  * @returns New scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
  */
 export function currentPenalties(model: LayersModel): Scalar[] {
-  return tidy(() => model.calculateLosses().map((penalty) => penalty.clone() as Scalar));
+  return tidy(() => model.calculateLosses().map((penalty) => penalty.clone()));
 }
 
 /** The sum in float64. */

@@ -1,5 +1,5 @@
 /** Trains a small convolutional net on MNIST with `fitDataset`, and shows what its loss is made of. */
-import type { LayersModel, Tensor } from '@tensorflow/tfjs';
+import type { LayersModel } from '@tensorflow/tfjs';
 import { decomposedLoss, regularizationTerms } from 'tfjs-decomposed-loss';
 import { tf } from '../backend.js';
 import { batch, batches, loadDigits } from '../mnist.js';
@@ -28,7 +28,7 @@ function digitReader(): LayersModel {
 function penaltyByHand(model: LayersModel): number {
   const kernels = model.trainableWeights.filter(({ name }) => name.includes('kernel'));
   return kernels
-    .flatMap((kernel) => Array.from((kernel.read() as Tensor).dataSync()))
+    .flatMap((kernel) => Array.from((kernel.read()).dataSync()))
     .reduce((sum, weight) => sum + L2 * weight * weight, 0);
 }
 

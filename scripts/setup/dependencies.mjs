@@ -40,8 +40,9 @@ export function reasonToInstall() {
     if (found === undefined && optional) continue;
     const there = found !== undefined && fs.existsSync(path.join(root, folder, 'package.json'));
     if (!there) return `${folder} is missing`;
-    if (found.version !== version || found.integrity !== integrity)
+    if (found.version !== version || found.integrity !== integrity) {
       return `${folder} is ${found.version}, locked is ${version}`;
+    }
   }
   return undefined;
 }
@@ -55,7 +56,8 @@ export async function installDependencies() {
     npm(['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund']),
   );
   const still = reasonToInstall();
-  if (still !== undefined)
+  if (still !== undefined) {
     throw new Error(`Expected \`npm ci\` to install what package-lock.json lists, but afterwards ${still}.`);
+  }
   say('Dependencies installed');
 }

@@ -14,6 +14,7 @@ export async function npm(args) {
   } catch (error) {
     const complaint = (error.output ?? '').split('\n').filter((line) => line.startsWith('npm error'));
     const got = complaint.slice(0, 12).join('\n') || error.message;
-    throw new Error(`Expected \`npm ${args[0]}\` to succeed, got:\n${got}\nPut that right and run the same again.`);
+    const message = `Expected \`npm ${args[0]}\` to succeed, got:\n${got}\nPut that right and run the same again.`;
+    throw new Error(message, { cause: error });
   }
 }
