@@ -13,6 +13,7 @@ const project = (backend) => ({
   setupFiles: ['<rootDir>/scripts/node-24.cjs'],
   moduleNameMapper: {
     '^tfjs-decomposed-loss$': '<rootDir>/src/index.ts',
+    '^tfjs-decomposed-loss/(.*)$': '<rootDir>/src/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
     ...(otherTfjs && { '^@tensorflow/(.*)$': `${path.resolve(otherTfjs)}/@tensorflow/$1` }),
   },

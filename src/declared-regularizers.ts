@@ -5,7 +5,7 @@ import {
   inspectPenalty,
   movedWeights,
   penaltyCalls,
-  type DeclaredCall,
+  type PenaltyCall,
   type PenaltySource,
 } from './host.js';
 import { builtModel } from './trained-model.js';
@@ -61,10 +61,10 @@ const count = <T>(values: readonly T[]): Map<T, number> =>
 const sources = new WeakMap<() => unknown, PenaltySource | null>();
 
 /**
- * The regularizer and the weight behind a penalty; `null` for a loss that was added by hand. The penalty is computed
- * once in its life for that.
+ * The regularizer and the weight behind a penalty; `null` for one on activations or a loss that was added by hand. The
+ * penalty is computed once in its life for that.
  */
-export function penaltySource(call: DeclaredCall): PenaltySource | null {
+export function penaltySource(call: PenaltyCall): PenaltySource | null {
   if (call.loss === undefined) return null;
   const known = sources.get(call.loss);
   if (known !== undefined) return known;

@@ -8,7 +8,7 @@ export interface DecomposedLoss {
   total: number;
   /** How well the model fits: the (weighted) mean over the batch, summed over the outputs, without any penalty. */
   data: number;
-  /** The sum of all penalties on the weights. */
+  /** The sum of all penalties, on weights and on activations. */
   regularization: number;
   /** The data loss of each output. */
   outputs: OutputLoss[];

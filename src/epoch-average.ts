@@ -1,4 +1,4 @@
-import { add, div, mul, stack, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { add, div, keep, mul, stack, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 
 /**
  * The mean of several quantities over an epoch's batches, weighted by batch size, kept on the backend.
@@ -15,10 +15,12 @@ export class EpochAverage {
   /** Adds the values of one batch; they are only read. */
   add(values: readonly Scalar[], batchSize: number): void {
     const previous = this.#totals;
-    this.#totals = tidy(() => {
-      const weighted = mul(stack([...values]), batchSize);
-      return previous === undefined ? weighted : add(previous, weighted);
-    });
+    this.#totals = keep(
+      tidy(() => {
+        const weighted = mul(stack([...values]), batchSize);
+        return previous === undefined ? weighted : add(previous, weighted);
+      }),
+    );
     previous?.dispose();
     this.#seen += batchSize;
   }

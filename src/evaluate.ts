@@ -1,6 +1,7 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { asArray, nameValues, type DecomposedLoss } from './decomposed-loss.js';
+import { EvaluatedActivity } from './evaluated-activity.js';
 import { evaluatedDataIndex } from './host.js';
 import { currentPenalties, readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
@@ -19,7 +20,8 @@ export interface EvaluateDatasetArgs {
 
 /** A `tf.data.Dataset` of batches `{xs, ys}`, by what is needed of it. */
 export interface EvaluationDataset {
-  iterator(): Promise<{ next(): Promise<{ value: unknown; done?: boolean }> }>;
+  /** Draws the batches anew. */
+  iterator(): Promise<unknown>;
 }
 
 type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
@@ -30,7 +32,8 @@ type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
  * @param model - A compiled model. Only read.
  * @param x - Inputs, first dimension the samples; an array where there are several inputs. Not disposed.
  * @param y - Targets, likewise.
- * @returns The mean over all samples, batch by batch, and the penalty at the current weights; `total` is their sum.
+ * @returns The mean over all samples, batch by batch, and the penalty at the current weights and on the activations that
+ *   the data has; `total` is their sum.
  * @throws Error if the model is not compiled, or there is no sample.
  */
 export async function evaluate(
@@ -42,7 +45,7 @@ export async function evaluate(
   const trained = compiledModel(model);
   const first = Array.isArray(x) ? x[0] : x;
   if (first?.shape[0] === 0) throw noSamples('x', `an empty batch of shape [${first.shape}]`);
-  return decompose(trained, asArray(trained.evaluate(x, y, args)));
+  return listening(trained, async (activity) => decompose(trained, asArray(trained.evaluate(x, y, args)), activity));
 }
 
 /**
@@ -58,17 +61,28 @@ export async function evaluateDataset(
   args: EvaluateDatasetArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  const values = asArray(await trained.evaluateDataset(dataset as HostDataset, args));
-  if (values.length === 0) throw noSamples('dataset', 'no batch');
-  return decompose(trained, values);
+  return listening(trained, async (activity) => {
+    const values = asArray(await trained.evaluateDataset(dataset as unknown as HostDataset, args));
+    if (values.length === 0) throw noSamples('dataset', 'no batch');
+    return decompose(trained, values, activity);
+  });
 }
 
 const noSamples = (argument: string, got: string): Error =>
   new Error(`Expected \`${argument}\` to hold at least one sample, got ${got}. Check where the data comes from.`);
 
+async function listening<T>(model: LayersModel, run: (activity: EvaluatedActivity) => Promise<T>): Promise<T> {
+  const activity = new EvaluatedActivity(model);
+  try {
+    return await run(activity);
+  } finally {
+    activity.dispose();
+  }
+}
+
 /** Consumes the host's values. */
-async function decompose(model: LayersModel, values: Scalar[]): Promise<DecomposedLoss> {
-  const penalties = currentPenalties(model);
+async function decompose(model: LayersModel, values: Scalar[], activity: EvaluatedActivity): Promise<DecomposedLoss> {
+  const penalties = [...currentPenalties(model), ...activity.means()];
   try {
     const numbers = await readNumbers([...values, ...penalties]);
     const dataIndex = evaluatedDataIndex(model);

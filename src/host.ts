@@ -3,7 +3,15 @@
  * a new release of it changes. Line links are to the release that the tests run on, 4.22.0.
  */
 import { Tensor, dispose, engine, keep, tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
-import { Callback, CallbackList, CustomCallback, LayersModel, Sequential, layers, regularizers } from '@tensorflow/tfjs-layers';
+import {
+  type Callback,
+  CallbackList,
+  CustomCallback,
+  LayersModel,
+  Sequential,
+  layers,
+  regularizers,
+} from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from './types.js';
 
 type Layer = layers.Layer;
@@ -81,7 +89,9 @@ function startWatch(model: LayersModel): { listeners: Set<Listener>; restore: ()
   host.calculateLosses = function () {
     const data = newestMean();
     const penalties = calculateLosses.call(this);
-    if (data !== undefined) watch.listeners.forEach((heard) => heard({ data: own(data), penalties: penalties.map(own) }));
+    if (data !== undefined) {
+      watch.listeners.forEach((heard) => heard({ data: own(data), penalties: penalties.map(own) }));
+    }
     return penalties;
   };
   watches.set(model, watch);
@@ -182,6 +192,8 @@ export interface PenaltyCall {
   penalty: () => Scalar;
   /** The host's own function behind `penalty`, by which to know a penalty again; none where a layer computes its own. */
   loss?: () => Scalar;
+  /** The layer whose activations are penalised, where they are and not a weight. Each of its calls has its own value. */
+  activity?: ActivityLayer;
 }
 
 /**
@@ -191,6 +203,8 @@ export interface PenaltyCall {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
 export function penaltyCalls(model: LayersModel, prefix = ''): PenaltyCall[] {
+  const replacement = replacements.get(model);
+  if (replacement !== undefined) return replacement(prefix);
   return layerCalls(model, prefix).flatMap(({ layer, path }) =>
     layer instanceof LayersModel ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
   );
@@ -211,7 +225,11 @@ function layerPenalties(layer: Layer, prefix: string): PenaltyCall[] {
   if (layer.calculateLosses !== layers.Layer.prototype.calculateLosses) {
     return overriddenLosses(layer).map((penalty, index) => ({ path, index, layer, penalty }));
   }
-  return layer.losses.map((loss, index) => ({ path, index, layer, penalty: () => loss(), loss }));
+  const activity = [layer, wrapped].find(isActivityLayer);
+  return layer.losses.map((loss, index) => {
+    const call: PenaltyCall = { path, index, layer, penalty: () => loss(), loss, ...subjects.get(loss) };
+    return activity && index === 0 ? { ...call, activity } : call;
+  });
 }
 
 function overriddenLosses(layer: Layer): Array<() => Scalar> {
@@ -285,7 +303,7 @@ export interface PenaltySource {
 /** Where `apply` is defined for the regularizers that a layer may use: their classes, or the objects themselves. */
 function applyOwners(layer: Layer): Regularizer[] {
   const wrapped = (layer as { layer?: Layer }).layer;
-  const members: unknown[] = Object.values({ ...wrapped, ...layer });
+  const members: unknown[] = [layer, wrapped ?? {}].flatMap((one) => Object.values<unknown>(one));
   const candidates = members.filter(
     (member): member is Regularizer =>
       typeof member === 'object' && member !== null && 'apply' in member && !(member instanceof layers.Layer),
@@ -294,7 +312,7 @@ function applyOwners(layer: Layer): Regularizer[] {
 }
 
 const ownerOfApply = (object: Regularizer): Regularizer =>
-  Object.hasOwn(object, 'apply') ? object : ownerOfApply(Object.getPrototypeOf(object));
+  Object.hasOwn(object, 'apply') ? object : ownerOfApply(Object.getPrototypeOf(object) as Regularizer);
 
 /** A batch as the host's step takes it; `weights` has one entry an output, or is empty. */
 export interface Batch {
@@ -374,7 +392,7 @@ export const evaluatedDataIndex = (model: LayersModel): number => model.outputs.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L472-L474 | fitDataset}
  */
 export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'): string | undefined {
-  const names = by === 'fit' ? lossNames(model) : (model.metricsNames as string[]);
+  const names = by === 'fit' ? lossNames(model) : model.metricsNames;
   return new Set(names).size === names.length ? `val_${names[evaluatedDataIndex(model)]}` : undefined;
 }
 
@@ -414,14 +432,24 @@ function declaredIn(layer: Layer, path: string, asked: Layer): DeclaredCall[] {
   const known = new Set(inner.map(({ loss }) => loss));
   const own = layer.losses.filter((loss) => !known.has(loss));
   return [
-    ...inner.map((call) => ({ ...call, recurrent: recurrent || call.recurrent })),
-    ...own.map((loss) => ({ path, layer, asked, recurrent: false, penalty: () => loss(), loss })),
-  ].map((call, index) => ({ ...call, index }));
+    ...(recurrent ? inner.map((call, index) => ({ ...call, index, recurrent })) : inner),
+    ...own.map((loss, index) => {
+      const call = { path, index: inner.length + index, layer, penalty: () => loss(), loss, ...subjects.get(loss) };
+      const activity = isActivityLayer(layer) && index === 0 ? { activity: layer } : {};
+      return { ...call, ...activity, asked, recurrent: false };
+    }),
+  ];
 }
 
 /** The layers that a layer is made of, each with what tells it from the others: a cell that is alone has no name. */
-function innerLayers(layer: Layer): { within: Array<{ layer: Layer; name: string }>; recurrent: boolean } {
-  const parts = layer as { layer?: unknown; forwardLayer?: unknown; backwardLayer?: unknown; cell?: unknown; cells?: unknown };
+export function innerLayers(layer: Layer): { within: Array<{ layer: Layer; name: string }>; recurrent: boolean } {
+  const parts = layer as {
+    layer?: unknown;
+    forwardLayer?: unknown;
+    backwardLayer?: unknown;
+    cell?: unknown;
+    cells?: unknown;
+  };
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells } = parts;
   const isLayer = (value: unknown): value is Layer => value instanceof layers.Layer;
   const named = (inner: unknown[]) => inner.filter(isLayer).map((one) => ({ layer: one, name: one.name }));
@@ -431,8 +459,227 @@ function innerLayers(layer: Layer): { within: Array<{ layer: Layer; name: string
   return { within: named([wrapped]), recurrent: false };
 }
 
-/** The weights that training moves: since `compile` those that were trainable then, before it those that are now. */
+/**
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later rests
+ * at once, one that is freed later moves only after the next `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
+ * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
+ */
 export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
   const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
-  return new Set(collectedTrainableWeights ?? model.trainableWeights);
+  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
+}
+
+/**
+ * A layer that penalises what passes through it. Its first loss has a value only within a forward pass that it knows to
+ * be watched, and is 0 otherwise.
+ */
+export interface ActivityLayer extends Layer {
+  readonly l1: number;
+  readonly l2: number;
+  /** How many evaluations listen to what passes through the layer. */
+  evaluations: number;
+}
+
+/** By its members, because the ESM and the CommonJS build of this library can meet in one program. */
+const isActivityLayer = (value: unknown): value is ActivityLayer =>
+  value instanceof layers.Layer && value.getClassName() === 'ActivityRegularization' && 'evaluations' in value;
+
+/** Whether somebody may ask for the activities of the forward pass that runs: gradients are taken, or an evaluation listens. */
+export const isPassWatched = ({ evaluations }: { evaluations: number }): boolean =>
+  engine().isTapeOn() || evaluations > 0;
+
+/**
+ * Lets a tensor that was made within a layer live until the forward pass around it is over, however it ends: nested
+ * models and wrappers tidy up behind each of their calls, before the step asks for its penalties.
+ *
+ * @param tensor - Made in the scope that is active.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1114-L1116 | Engine.gradients}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L739 | Container.call}
+ */
+export function keepForPass<T extends Tensor>(tensor: T): T {
+  const { activeScope, scopeStack } = engine().state;
+  const pass = scopeStack.filter(({ name }) => engine().isTapeOn() && name === 'forward').at(-1) ?? scopeStack[0]!;
+  activeScope.track = activeScope.track.filter((other) => other !== tensor);
+  pass.track.push(tensor);
+  tensor.scopeId = pass.id;
+  return tensor;
+}
+
+/** What an evaluation is heard to do. */
+export interface EvaluationListener {
+  /** `evaluate` or `evaluateDataset` begins; the validation of `fit` does not say so. */
+  began(): void;
+  /** A batch has passed through the model, and what it left is there still. */
+  passed(samples: number): void;
+}
+
+/** As with `watches`, the listeners of a model share one change of it. */
+const evaluationWatches = new WeakMap<LayersModel, { listeners: Set<EvaluationListener>; restore: () => void }>();
+
+/**
+ * Tells of every batch that the host evaluates, validation included, until released.
+ *
+ * The host's test function calls the first loss function once a batch, outside of any gradient, when the outputs of the
+ * batch are there.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1386-L1429 | makeTestFunction}
+ */
+export function watchEvaluation(model: LayersModel, listener: EvaluationListener): () => void {
+  const watch = evaluationWatches.get(model) ?? startEvaluationWatch(model);
+  watch.listeners.add(listener);
+  return () => {
+    watch.listeners.delete(listener);
+    if (watch.listeners.size === 0 && evaluationWatches.delete(model)) watch.restore();
+  };
+}
+
+function startEvaluationWatch(model: LayersModel): { listeners: Set<EvaluationListener>; restore: () => void } {
+  const host = model as unknown as { lossFunctions: LossFunction[]; makeTestFunction: () => void };
+  const listeners = new Set<EvaluationListener>();
+  const { lossFunctions, makeTestFunction } = host;
+  const before = Object.getOwnPropertyDescriptor(host, 'makeTestFunction');
+  const loss = lossFunctions[0]!;
+  host.makeTestFunction = function () {
+    listeners.forEach((listener) => listener.began());
+    makeTestFunction.call(this);
+  };
+  lossFunctions[0] = (yTrue, yPred) => {
+    if (!engine().isTapeOn()) listeners.forEach((listener) => listener.passed(yTrue.shape[0] ?? 1));
+    return loss(yTrue, yPred);
+  };
+  const restore = () => {
+    lossFunctions[0] = loss;
+    putBack(host, 'makeTestFunction', before);
+  };
+  const watch = { listeners, restore };
+  evaluationWatches.set(model, watch);
+  return watch;
+}
+
+type LossFunction = (yTrue: Tensor, yPred: Tensor) => Tensor;
+
+/** Every layer and cell within a model, at any depth. */
+export function layersWithin(layer: Layer): Layer[] {
+  const within = layer instanceof LayersModel ? layer.layers : innerLayers(layer).within.map((inner) => inner.layer);
+  return within.flatMap((inner) => [inner, ...layersWithin(inner)]);
+}
+
+/**
+ * The layers that a training step asks for penalties and that answer with what `addPenalty` gave them, and how often it
+ * asks: a wrapper and the layer in it have one list of penalties, so both count for both.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L659-L665 | Layer.calculateLosses}
+ */
+export function askedLayers(model: LayersModel): Map<Layer, number> {
+  const asked = leafCalls(model).filter((layer) => layer.calculateLosses === layers.Layer.prototype.calculateLosses);
+  return new Map(asked.map((layer) => [layer, asked.filter(({ losses }) => losses === layer.losses).length]));
+}
+
+const leafCalls = (model: LayersModel): Layer[] =>
+  layerCalls(model, '').flatMap(({ layer }) => (layer instanceof LayersModel ? leafCalls(layer) : [layer]));
+
+type Subject = Pick<PenaltyCall, 'path' | 'index' | 'layer'>;
+
+/** What a penalty is about that may stand on another layer than the one whose weight it penalises. */
+const subjects = new WeakMap<() => unknown, Subject>();
+let added = 0;
+
+/**
+ * Adds a penalty to those that a layer answers with.
+ *
+ * @param subject - The layer whose weight it penalises, and that layer's path.
+ * @returns How to ask whether it is still there, and how to take it away.
+ */
+export function addPenalty(
+  asked: Layer,
+  penalty: () => Scalar,
+  subject: Omit<Subject, 'index'>,
+): { isThere(): boolean; remove(): void } {
+  // Below zero, because the layer that it is about counts its own from there.
+  subjects.set(penalty, { ...subject, index: -++added });
+  asked.addLoss(penalty);
+  const place = () => asked.losses.indexOf(penalty);
+  return { isThere: () => place() !== -1, remove: () => void asked.losses.splice(place(), 1) };
+}
+
+/** What `calculateLosses` of a model returns instead of the host's penalties. */
+const replacements = new WeakMap<LayersModel, (prefix: string) => PenaltyCall[]>();
+
+/**
+ * Has a trained model add other penalties than the host's, in its own training and where it is nested in another model.
+ *
+ * @param calls - The penalties, asked for at each step; `prefix` is what stands before their paths.
+ * @returns Puts the model back as it was.
+ * @throws Error within a training step that is watched; the model is then as it was.
+ */
+export function replacePenalties(model: LayersModel, calls: (prefix: string) => PenaltyCall[]): () => void {
+  const host = internals(model);
+  checkNotInStep(model);
+  const before = Object.getOwnPropertyDescriptor(host, 'calculateLosses');
+  host.calculateLosses = () => tidy(() => calls('').map(({ penalty }) => penalty()));
+  replacements.set(model, calls);
+  return () => {
+    checkNotInStep(model);
+    putBack(host, 'calculateLosses', before);
+    replacements.delete(model);
+  };
+}
+
+function checkNotInStep(model: LayersModel): void {
+  if (!watches.has(model)) return;
+  throw new Error(
+    `Expected the penalties of \`${model.name}\` to change between training steps, got a change within one. ` +
+      'Make it before `fit`, or in `onEpochBegin` or `onEpochEnd`.',
+  );
+}
+
+/**
+ * Tells of each model that a `Sequential` builds from now on in place of the one that it trains, until released: every
+ * `compile` builds one.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L813-L815 | Sequential.compile}
+ */
+export function whenRebuilt(model: LayersModel, heard: (trained: LayersModel) => void): () => void {
+  if (!(model instanceof Sequential)) return () => {};
+  let trained = (model as unknown as { model: LayersModel }).model;
+  const property = { configurable: true, enumerable: true };
+  Object.defineProperty(model, 'model', {
+    ...property,
+    get: () => trained,
+    set: (rebuilt: LayersModel) => {
+      trained = rebuilt;
+      heard(rebuilt);
+    },
+  });
+  return () => void Object.defineProperty(model, 'model', { ...property, writable: true, value: trained });
+}
+
+/**
+ * Refuses to make more weights than that, in all layers together, until released; those that are made are zeros. To be
+ * used around the loading of a model from a file: the topology may ask for any size, and is obeyed before anything
+ * compares it with the weights in the file.
+ *
+ * @param limit - How many values.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1271 | Layer.addWeight}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L312-L321 | fastWeightInit}
+ */
+export function limitNewWeights(limit: number): () => void {
+  const prototype = layers.Layer.prototype as unknown as HostWeights;
+  const addWeight = prototype.addWeight;
+  let made = 0;
+  prototype.addWeight = function (name, shape, ...others) {
+    made += shape.reduce<number>((size, length) => size * Math.abs(Number(length)), 1);
+    if (!(made <= limit)) throw new Error(`the topology asks for more weights than the file has (${limit} values)`);
+    this.setFastWeightInitDuringBuild(true);
+    return addWeight.call(this, name, shape, ...others);
+  };
+  return () => void (prototype.addWeight = addWeight);
+}
+
+/** Where a layer makes its weights, which is protected in the host's types. */
+interface HostWeights {
+  setFastWeightInitDuringBuild(value: boolean): void;
+  addWeight(name: string, shape: ReadonlyArray<number | null>, ...others: unknown[]): Layer['weights'][number];
 }

@@ -1,13 +1,23 @@
+export { ActivityRegularization, activityRegularization } from './activity-regularization.js';
 export { DecomposedLossCallback, decomposedLoss } from './callback.js';
+export { enforceRegularization } from './enforce-regularization.js';
 export { evaluate, evaluateDataset } from './evaluate.js';
+export { registerKerasRegularizers } from './keras-regularizers.js';
 export { regularizationTerms } from './regularization-terms.js';
 export { trainStep } from './train-step.js';
+export { addWeightDecay } from './weight-decay.js';
 
+export type { ActivityRegularizationArgs } from './activity-regularization.js';
 export type { DecomposedLossArgs } from './callback.js';
 export type { DecomposedLoss, MetricValue, OutputLoss } from './decomposed-loss.js';
+export type { EnforcedChange, EnforcedRegularization } from './enforce-regularization.js';
+export type { EnforceRegularizationArgs } from './enforced-penalties.js';
 export type { EvaluateArgs, EvaluateDatasetArgs, EvaluationDataset } from './evaluate.js';
+export type { RegisterKerasRegularizersArgs } from './keras-regularizers.js';
 export type { LogKeys } from './log-keys.js';
 export type { Breakdown } from './penalty-groups.js';
 export type { RegularizationTerm } from './regularization-terms.js';
 export type { TrainStepArgs } from './train-step.js';
 export type { ClassWeight, ClassWeights, NamedTensors } from './types.js';
+export type { AddWeightDecayArgs, DecayedWeight, WeightDecay } from './weight-decay.js';
+export type { WeightSelector } from './weight-selection.js';

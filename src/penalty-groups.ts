@@ -2,16 +2,19 @@ import { tidy } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { inspectPenalty, penaltyCalls, type PenaltyCall } from './host.js';
 
-export const BREAKDOWNS = ['none', 'layer', 'weight'] as const;
-
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
-export type Breakdown = (typeof BREAKDOWNS)[number];
+export type Breakdown = 'none' | 'layer' | 'weight';
+
+export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
 
 /** The last part of a weight's name, `kernel`, say; the host puts the layer's name and scopes before it. */
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
 
 /** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */
 export const ADDED = 'added_loss';
+
+/** The name that a penalty on activations gets there. */
+export const ACTIVITY = 'activity';
 
 /**
  * To which layer, or weight, each value that `calculateLosses` returns belongs.
@@ -25,6 +28,7 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
 }
 
 function weightName(call: PenaltyCall): string {
+  if (call.activity) return ACTIVITY;
   return tidy(() => {
     const { source } = inspectPenalty(call);
     return source ? shortName(source.weight) : ADDED;

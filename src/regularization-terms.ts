@@ -1,28 +1,33 @@
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { refuseActivityRegularizers } from './activity-regularizers.js';
 import { className, coefficients, inspectPenalty, penaltyCalls, type PenaltyCall, type PenaltySource } from './host.js';
 import { shortName } from './penalty-groups.js';
 import { readNumbersSync, sumOfNumbers } from './scalars.js';
 import { builtModel } from './trained-model.js';
 
-/** One regularizer on one weight, or a loss that was added by hand. */
+/** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
 export interface RegularizationTerm {
   /** The layer, behind the names of the models and wrappers that it lies in: `encoder/dense_1`. */
   layer: string;
-  /** The weight's name within the layer, `kernel`, say; `null` for a loss added with `layer.addLoss`. */
+  /** The weight's name within the layer, `kernel`, say; `null` for activations and for a loss added with `layer.addLoss`. */
   weight: string | null;
   /**
    * `'l1'` or `'l2'` for TensorFlow.js's own regularizers, of which an `l1l2` with both makes two terms (and one with
-   * neither a single `'l1l2'`); `'custom'` for any other class, `'added'` for a loss added with `layer.addLoss`.
+   * neither a single `'l1l2'`); `'custom'` for any other class, `'activity'` for an `activityRegularization` layer,
+   * `'added'` for a loss added with `layer.addLoss`.
    */
-  kind: 'l1' | 'l2' | 'l1l2' | 'custom' | 'added';
-  /** The regularizer's class name; `null` for a loss added by hand. */
+  kind: 'l1' | 'l2' | 'l1l2' | 'custom' | 'activity' | 'added';
+  /** The regularizer's class name; `null` for activations and for a loss added by hand. */
   regularizer: string | null;
   /** The coefficient of the sum of absolute values in this term; 0 where it has none, or where only a custom class knows. */
   l1: number;
   /** The coefficient of the sum of squares in this term; 0 where it has none, or where only a custom class knows. */
   l2: number;
-  /** What training adds to the loss for this term at the current weights: coefficient and calls included. */
+  /**
+   * What training adds to the loss for this term at the current weights: coefficient and calls included. 0 for
+   * activations, which there are none of without data: `evaluate` has their penalty.
+   */
   value: number;
   /** `value` as a fraction of the whole regularization loss, 0 where that is 0. */
   share: number;
@@ -39,17 +44,20 @@ export interface RegularizationTerm {
  *
  * @param model - A built model. Only read.
  * @returns One row a term, in the order of the layers.
- * @throws Error if `model` is not a built `tf.LayersModel`.
+ * @throws Error if `model` is not a built `tf.LayersModel`, or a layer has an `activityRegularizer`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061 | Container.calculateLosses},
  * which adds one penalty a call.
  */
 export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
-  const groups = groupCalls(penaltyCalls(builtModel(model)));
+  const trained = builtModel(model);
+  refuseActivityRegularizers(trained);
+  const groups = groupCalls(penaltyCalls(trained));
   let terms: RegularizationTerm[] = [];
   tidy(() => {
     const parts = groups.flatMap(({ call, calls }) => {
       const { value, source } = inspectPenalty(call);
-      return split(value, source).map((part) => ({ ...part, layer: call.path, calls }));
+      const named = call.activity ? [activityPart(call.activity, value)] : split(value, source);
+      return named.map((part) => ({ ...part, layer: call.path, calls }));
     });
     const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
     const whole = sumOfNumbers(values);
@@ -73,6 +81,10 @@ function groupCalls(calls: readonly PenaltyCall[]): Array<{ call: PenaltyCall; c
 }
 
 type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
+
+function activityPart({ l1, l2 }: { l1: number; l2: number }, value: Scalar): Part {
+  return { weight: null, kind: 'activity', regularizer: null, l1, l2, value };
+}
 
 function split(value: Scalar, source: PenaltySource | undefined): Part[] {
   if (source === undefined) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];

@@ -1,4 +1,5 @@
 import { LayersModel } from '@tensorflow/tfjs-layers';
+import { refuseActivityRegularizers } from './activity-regularizers.js';
 import { describe } from './describe.js';
 import { isForeignLayersModel, trainedModel } from './host.js';
 
@@ -27,7 +28,7 @@ export function builtModel(model: LayersModel): LayersModel {
 /**
  * As `builtModel`, for what needs the loss.
  *
- * @throws Error also if the model is not compiled.
+ * @throws Error also if the model is not compiled, or a layer has an `activityRegularizer`.
  */
 export function compiledModel(model: LayersModel): LayersModel {
   const trained = builtModel(model);
@@ -37,6 +38,7 @@ export function compiledModel(model: LayersModel): LayersModel {
         'Call `model.compile({optimizer, loss})` first.',
     );
   }
+  refuseActivityRegularizers(trained);
   return trained;
 }
 

@@ -1,7 +1,9 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
+import { refuseActivityRegularizers } from './activity-regularizers.js';
 import { list } from './describe.js';
 import { EpochAverage } from './epoch-average.js';
+import { EvaluatedActivity } from './evaluated-activity.js';
 import { validationDataKey, watchSteps, type ObservedStep } from './host.js';
 import type { LogKeys } from './log-keys.js';
 import { penaltyNames, sumByName, type Breakdown } from './penalty-groups.js';
@@ -25,8 +27,10 @@ export class TrainingRun {
   #step: ObservedStep | undefined;
   #logged: Scalar[] = [];
   #validated: Scalar | undefined;
+  #validatedActivity: EvaluatedActivity | undefined;
 
   constructor(model: LayersModel, params: Callback['params'], keys: LogKeys, breakdown: Breakdown) {
+    refuseActivityRegularizers(model);
     this.#model = model;
     this.#keys = keys;
     this.#breakdown = breakdown;
@@ -36,6 +40,7 @@ export class TrainingRun {
       if (this.#valDataKey === undefined) warnOfLostValidation(model);
       // `fit` validates within the last batch, before callbacks can move the weights; `fitDataset` after it.
       this.#validatesAfterBatch = samples !== null ? Math.ceil(samples! / batchSize!) - 1 : undefined;
+      this.#validatedActivity = new EvaluatedActivity(model);
     }
   }
 
@@ -48,6 +53,7 @@ export class TrainingRun {
     this.#stopWatching = watchSteps(this.#model, (step) => {
       this.#forgetStep();
       this.#step = step;
+      this.#validatedActivity?.restart();
     });
   }
 
@@ -113,8 +119,9 @@ export class TrainingRun {
     return penalties;
   }
 
+  /** The penalty at the current weights, and on the activations of the data that was validated last. */
   #penaltyNow(): Scalar {
-    return tidy(() => sumOf(currentPenalties(this.#model)));
+    return tidy(() => sumOf([...currentPenalties(this.#model), ...(this.#validatedActivity?.means() ?? [])]));
   }
 
   #forgetStep(): void {
@@ -125,6 +132,7 @@ export class TrainingRun {
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#stopWatching();
+    this.#validatedActivity?.dispose();
     this.#forgetStep();
     dispose([...this.#logged, ...(this.#validated ? [this.#validated] : [])]);
     this.#average.dispose();

@@ -1,0 +1,137 @@
+import { tidy } from '@tensorflow/tfjs-core';
+import { regularizers, type LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
+import { declaredRegularizers } from './declared-regularizers.js';
+import { describe, list } from './describe.js';
+import { addPenalty, askedLayers, inspectPenalty, penaltyCalls, type Regularizer } from './host.js';
+import { shortName } from './penalty-groups.js';
+import { builtModel } from './trained-model.js';
+import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
+
+/** What `addWeightDecay` takes beside the model. */
+export interface AddWeightDecayArgs {
+  /** The coefficient of the sum of absolute values. Default 0. */
+  l1?: number;
+  /** The coefficient of the sum of squares, as in `tf.regularizers.l2`: without the half of some papers. Default 0. */
+  l2?: number;
+  /**
+   * Which weights. An entry that names a layer (its name, path or class) stands for the layer's kernels; one that names
+   * a weight (`'bias'`, `'norm/gamma'`), and a predicate, for that weight whatever it is. Default: every `kernel`,
+   * `depthwise_kernel`, `pointwise_kernel`, `recurrent_kernel` and `embeddings`.
+   */
+  include?: WeightSelector | WeightSelector[];
+  /** Which of these not; an entry that names a layer stands for all its weights. Default: none. */
+  exclude?: WeightSelector | WeightSelector[];
+  /**
+   * Whether to penalise also the weights that were built with a regularizer, on top of it. Default `false`. A weight that
+   * `addWeightDecay` penalises already is left alone in any case.
+   */
+  alsoRegularized?: boolean;
+}
+
+/** A weight that `addWeightDecay` speaks of. */
+export interface DecayedWeight {
+  /** The layer, behind the names of the models and wrappers that it lies in: `encoder/dense_1`. */
+  layer: string;
+  /** The weight's name within the layer, `kernel`, say. */
+  weight: string;
+}
+
+/** What `addWeightDecay` did. */
+export interface WeightDecay {
+  /** The weights that have a penalty now, in the order of the layers. */
+  added: DecayedWeight[];
+  /** The chosen weights that were left as they are because they have a regularizer, or a penalty of an earlier call. */
+  leftAlone: DecayedWeight[];
+  /**
+   * Takes the penalties away again. A second call does nothing.
+   *
+   * @throws Error if something else replaced the penalties since; then nothing changes.
+   */
+  restore(): void;
+}
+
+/**
+ * Adds L1 or L2 penalties to the weights of a model that is already built or loaded: `l1 * sum(abs(weight)) +
+ * l2 * sum(weight ** 2)` for each, added to the loss that `fit`, `fitDataset`, `trainOnBatch` and `trainStep` minimise,
+ * as if the layers had been declared with `kernelRegularizer`.
+ *
+ * It also works for recurrent layers, whose declared regularizers TensorFlow.js drops. Each weight counts once a training
+ * step, also that of a layer or a model that is called several times, where a declared regularizer would count each time.
+ * Frozen weights are included, as TensorFlow.js does with declared ones; `exclude` the frozen layers to leave them out.
+ * The penalties live on the layers: other models that train these layers add them too. Those of a shared layer stand on
+ * an input of this model instead. None is saved with the model; call again after loading.
+ *
+ * This is a penalty in the loss, not the decoupled weight decay of AdamW: an adaptive optimizer scales its gradient.
+ *
+ * @param model - A built model. Its weights and its configuration stay as they are.
+ * @param args - Coefficients and the choice of weights.
+ * @throws Error if no coefficient is above 0, if the model is not built, or if an argument is unknown or an entry of
+ *   `include` or `exclude` finds nothing; the model is then as it was.
+ * @see {@link https://arxiv.org/abs/1711.05101 | Loshchilov and Hutter}, on the difference from decoupled weight decay.
+ */
+export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): WeightDecay {
+  const { l1, l2 } = checked(args);
+  const trained = builtModel(model);
+  const chosen = selectWeights(placedWeights(model), args.include, args.exclude);
+  const regularized = regularizersByWeight(trained);
+  const isLeftAlone = ({ weight }: PlacedWeight): boolean => {
+    const present = regularized.get(weight) ?? [];
+    return args.alsoRegularized === true ? present.some((one) => decays.has(one)) : present.length > 0;
+  };
+  const carriers = [...askedLayers(trained)].sort(([, asks], [, others]) => asks - others);
+  const fresh = chosen.filter((placed) => !isLeftAlone(placed));
+  const penalties = fresh.map(({ weight, layer, path }) => {
+    const own = carriers.find(([carrier, asks]) => asks === 1 && carrier.weights.includes(weight));
+    const [carrier, asks] = own ?? carriers[0]!;
+    const regularizer = regularizers.l1l2({ l1: l1 / asks, l2: l2 / asks });
+    decays.add(regularizer);
+    return addPenalty(carrier, () => regularizer.apply(weight.read()), { path, layer });
+  });
+  return {
+    added: fresh.map(named),
+    leftAlone: chosen.filter(isLeftAlone).map(named),
+    restore() {
+      if (penalties.some((penalty) => !penalty.isThere())) {
+        throw new Error(
+          `Expected the penalties that \`addWeightDecay\` added to \`${model.name}\` to be where it put them, got some ` +
+            'that something else replaced since. Undo later changes first: call their `restore()` in reverse order.',
+        );
+      }
+      penalties.splice(0).forEach((penalty) => penalty.remove());
+    },
+  };
+}
+
+/** The regularizers of the penalties that are weight decay. */
+const decays = new WeakSet<Regularizer>();
+
+const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path, weight: shortName(weight) });
+
+const NAMES = ['l1', 'l2', 'include', 'exclude', 'alsoRegularized'];
+
+function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
+  const { l1 = 0, l2 = 0 } = args ?? {};
+  const unknown = Object.keys(args ?? {}).find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) {
+    throw new Error(`Expected the arguments ${list(NAMES)}, got \`${unknown}\`. Use one of those.`);
+  }
+  for (const [name, value] of Object.entries({ l1, l2 })) {
+    if (!Number.isFinite(value) || value < 0) {
+      throw new Error(`Expected \`${name}\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, say.`);
+    }
+  }
+  if (l1 === 0 && l2 === 0) {
+    throw new Error(`Expected \`l1\` or \`l2\` to be above 0, got ${describe(args)}. Pass {l2: 1e-4}, say.`);
+  }
+  return { l1, l2 };
+}
+
+/** The regularizers on each weight: those that training adds, and those that a layer or a cell declares in vain. */
+function regularizersByWeight(trained: LayersModel): Map<LayerVariable, Regularizer[]> {
+  const computed = penaltyCalls(trained).filter(({ loss }) => loss === undefined);
+  const found: Array<{ weight: LayerVariable; regularizer: Regularizer }> = [...declaredRegularizers(trained)];
+  tidy(() => found.push(...computed.flatMap((call) => inspectPenalty(call).source ?? [])));
+  const byWeight = new Map<LayerVariable, Regularizer[]>();
+  for (const { weight, regularizer } of found) byWeight.set(weight, [...(byWeight.get(weight) ?? []), regularizer]);
+  return byWeight;
+}
