@@ -122,6 +122,46 @@ it('a penalty that is asked for outside of a step is not taken for one, after a 
   expect(history['data_loss']).toHaveLength(1);
 });
 
+it('the host\'s list is as it was after a callback that throws before the run begins', async () => {
+  const onTrainBegin = tf.CallbackList.prototype.onTrainBegin;
+  class Refusing extends tf.Callback {
+    override setModel() {
+      throw new Error('the callback failed');
+    }
+  }
+  const other = decomposedLoss({ logKeys: { dataLoss: 'd', regularizationLoss: 'r', valTotalLoss: 'v' } });
+  const callbacks = [decomposedLoss(), other, new Refusing()];
+  await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow('the callback failed');
+  expect(tf.CallbackList.prototype.onTrainBegin).toBe(onTrainBegin);
+});
+
+it('trainStep leaves the states of a recurrent layer, and what the user kept, after a step that throws', async () => {
+  let fails = false;
+  const kept: tfjs.Tensor[] = [];
+  const loss = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => {
+    kept.push(tf.keep(tf.mul(yPred, 2)));
+    if (fails) throw new Error('the loss failed');
+    return tf.squaredDifference(yTrue, yPred).mean(-1);
+  };
+  const recurrent = tf.layers.simpleRNN({ units: 2, stateful: true, batchInputShape: [2, 3, 1] });
+  const model = tf.sequential({ layers: [recurrent, tf.layers.dense({ units: 1 })] });
+  model.compile({ loss, optimizer: tf.train.sgd(0.1) });
+  const [inputs, targets] = [data([2, 3, 1]), data([2, 1])];
+  await trainStep(model, inputs, targets);
+  fails = true;
+  await expect(trainStep(model, inputs, targets)).rejects.toThrow('the loss failed');
+  fails = false;
+  expect((await trainStep(model, inputs, targets)).total).toBeGreaterThan(0);
+  expect(kept.map(({ isDisposed }) => isDisposed)).toEqual([false, false, false]);
+});
+
+it('trainStep leaves nothing of a batch of rank 1 whose class weights do not fit', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  const [inputs, targets] = [data([6]), tf.tensor1d([0, 1, 2, 0, 1, 2])];
+  expect(await tensorsLeftBy(() => trainStep(model, inputs, targets, { classWeight: { 0: 1 } }))).toBe(0);
+});
+
 it('trainStep leaves nothing after an optimizer that throws', async () => {
   const model = regressor();
   const [inputs, targets] = [x(), y()];

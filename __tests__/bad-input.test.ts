@@ -14,6 +14,8 @@ import { batches, classifier, data, oneHot, regressor, state, twoOutputs } from 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
 const silent = { verbose: 0 as const };
 
+const trainedMetrics = (model: tfjs.Sequential) => (model as unknown as { model: tfjs.LayersModel }).model.metricsNames;
+
 const notCompiled = (): tfjs.LayersModel => {
   const inputs = tf.input({ shape: [4] });
   return tf.model({ name: 'encoder', inputs, outputs: tf.layers.dense({ units: 1 }).apply(inputs) as tfjs.SymbolicTensor });
@@ -61,21 +63,49 @@ it('refuses data without a sample', async () => {
   const model = regressor();
   const [none, nothing] = [tf.zeros([0, 4]), tf.zeros([0, 1])];
   await expect(trainStep(model, none, nothing)).rejects.toThrow(/Expected `x`.*got an empty batch of shape \[0,4\]/);
+  await expect(trainStep(model, x(), nothing)).rejects.toThrow(/Expected `y`.*got an empty batch of shape \[0,1\]/);
   await expect(trainStep(model, { in: none }, nothing)).rejects.toThrow(/empty batch/);
   await expect(evaluate(model, none, nothing)).rejects.toThrow(/Expected `x`.*empty batch of shape \[0,4\]/);
   await expect(evaluate(model, [none], nothing)).rejects.toThrow(/empty batch/);
   await expect(evaluateDataset(model, batches())).rejects.toThrow(/Expected `dataset` to hold .*got no batch/);
 });
 
+it.each<[string, unknown]>([
+  ['undefined', undefined],
+  ['an array of 2', [1, 2]],
+  ["'x'", 'x'],
+  ['a Float32Array', new Float32Array(4)],
+  ['an object with no keys', {}],
+])('refuses data that is no tensor: %s', async (got, value) => {
+  const model = regressor();
+  const message = (name: string) => `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${got}`;
+  await expect(trainStep(model, value as never, y())).rejects.toThrow(message('x'));
+  await expect(trainStep(model, x(), value as never)).rejects.toThrow(message('y'));
+  await expect(evaluate(model, value as never, y())).rejects.toThrow(message('x'));
+  await expect(evaluate(model, x(), value as never)).rejects.toThrow(message('y'));
+  await expect(evaluateDataset(model, value as never)).rejects.toThrow(/Expected `dataset` to be a tf\.data\.Dataset/);
+});
+
+it('refuses arguments that it does not know', async () => {
+  const model = regressor();
+  await expect(trainStep(model, x(), y(), { sampleWeights: tf.ones([6]) } as never)).rejects.toThrow(
+    'Expected the arguments `classWeight`, `sampleWeight`, got `sampleWeights`. Use one of those.',
+  );
+  await expect(trainStep(model, x(), y(), null as never)).rejects.toThrow(/to be an object .* got null/);
+  await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(/`batchSize`, got `batchsize`/);
+  await expect(evaluateDataset(model, batches([x(), y()]), { steps: 1 } as never)).rejects.toThrow(/`batches`, got `steps`/);
+});
+
 describe('sampleWeight', () => {
   const one = () => [regressor(), x(), y()] as const;
   const two = () => [twoOutputs(), x(), [y(), tf.ones([6, 1])]] as const;
   it.each<[string, typeof one | typeof two, unknown, RegExp]>([
-    ['of a wrong length', one, () => tf.ones([5]), /`sampleWeight` of output `out` to have the shape \[6\], got \[5\]\. Pass one weight/],
-    ['of a wrong rank', one, () => tf.ones([6, 1]), /to have the shape \[6\], got \[6,1\]/],
-    ['that is a scalar', one, () => tf.scalar(1), /to have the shape \[6\], got \[\]/],
+    ['of a wrong length', one, () => tf.ones([5]), /`sampleWeight` of output `out` to have the shape \[6\] and the type float32, got \[5\] and float32\. Pass one weight/],
+    ['of a wrong rank', one, () => tf.ones([6, 1]), /`sampleWeight` of output `out` to have the shape of its loss, \[6\], or the first axes of it, got \[6,1\]/],
+    ['that is a scalar', one, () => tf.scalar(1), /to have the shape \[6\] .* got \[\]/],
     ['that is no tensor', one, () => 0.5, /to hold a tensor for each output \(`out`\), got 0\.5 \(number\)/],
     ['that is null', one, () => null, /got null/],
+    ['of words', one, () => tf.tensor1d(['a', 'b', 'c', 'd', 'e', 'f']), /type float32, got \[6\] and string/],
     ['for too many outputs', one, () => [tf.ones([6]), tf.ones([6])], /got an array of 2\. Pass one tensor an output/],
     ['as one tensor for two outputs', two, () => tf.ones([6]), /\(`price`, `sold`\), got one tensor\. Pass an array of 2/],
     ['for an output that there is not', two, () => ({ cost: tf.ones([6]) }), /got an object with `cost`\. Pass tensors under/],
@@ -106,6 +136,10 @@ describe('decomposedLoss', () => {
     ['logKeys', { logKeys: { data_loss: 'x' } }, /Expected `logKeys` to rename `dataLoss`.*got `data_loss`/],
     ['logKeys', { logKeys: { dataLoss: 3 } }, /Expected `logKeys\.dataLoss` to be a name, got 3 \(number\)/],
     ['logKeys', { logKeys: { dataLoss: '' } }, /`logKeys\.dataLoss` to be a name, got ''/],
+    ['logKeys', { logKeys: { dataLoss: 'constructor' } }, /got 'constructor'.*member of every object/],
+    ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown`, got `logkeys`/],
+    ['argument', 'layer', /Expected the arguments to be an object with `logKeys`, `breakdown`, got 'layer'/],
+    ['argument', null, /got null\. Pass \{\}, or leave it out/],
     ['logKeys', { logKeys: { dataLoss: 'a', regularizationLoss: 'a' } }, /`logKeys\.dataLoss` and `logKeys\.regularizationLoss` to differ, got 'a'/],
     ['logKeys', { logKeys: { valTotalLoss: 'val_data_loss' } }, /`logKeys\.valDataLoss` and `logKeys\.valTotalLoss` to differ/],
   ])('refuses a %s that it does not know: %j', (_, args, message) => {
@@ -114,14 +148,40 @@ describe('decomposedLoss', () => {
 
   it.each([
     ['the loss', { dataLoss: 'loss' }, "Expected `logKeys.dataLoss` to be a name of its own, got 'loss'"],
-    ['a metric', { regularizationLoss: 'mae' }, "got 'mae', which the model's own loss or a metric has (`loss`, `mae`)"],
+    ['a metric', { regularizationLoss: 'mae' }, "got 'mae', which is there already: the host, the model's own loss, a metric or another callback has it (`batch`, `size`, `loss`, `mae`"],
     ['a validation metric', { valTotalLoss: 'val_mae' }, "`logKeys.valTotalLoss` to be a name of its own, got 'val_mae'"],
-    ['a count of the host', { dataLoss: 'size' }, "got 'size'"],
+    ['a count of the host', { dataLoss: 'size' }, "got 'size', which is there already: the host"],
   ])('refuses the name of %s before training', async (_, logKeys, message) => {
     const model = regressor({ metrics: ['mae'] });
     const before = await state(model);
-    await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss({ logKeys }) })).rejects.toThrow(message);
+    const args = { ...silent, validationSplit: 0.5, callbacks: decomposedLoss({ logKeys }) };
+    await expect(model.fit(x(), y(), args)).rejects.toThrow(message);
     expect(await state(model)).toEqual(before);
+  });
+
+  it.each([
+    ['a key', [], { dataLoss: 'regularization_loss/hidden' }, "got 'regularization_loss/hidden'"],
+    ['a metric', [Object.assign((a: tfjs.Tensor, b: tfjs.Tensor) => tf.sub(a, b), { fnName: 'r/q' })], { regularizationLoss: 'r' }, "got 'r/"],
+  ])('refuses %s that reads as a part of the breakdown', async (_, metrics, logKeys, message) => {
+    const fit = (breakdown: 'none' | 'layer') => {
+      const model = regressor({ metrics: metrics as never });
+      if (metrics.length > 0) trainedMetrics(model)[1] = 'r/q';
+      return model.fit(x(), y(), { ...silent, callbacks: decomposedLoss({ breakdown, logKeys }) });
+    };
+    await expect(fit('layer')).rejects.toThrow(message);
+    await expect(fit('none')).resolves.toBeDefined();
+  });
+
+  it('takes a metric\'s name that only validation would need', async () => {
+    const model = regressor({ metrics: ['mae'] });
+    const logKeys = { valTotalLoss: 'val_mae' };
+    const { history } = await model.fit(x(), y(), { ...silent, callbacks: decomposedLoss({ logKeys }) });
+    expect(history['data_loss']).toHaveLength(1);
+  });
+
+  it('refuses a second one with the same names in one fit', async () => {
+    const callbacks = [decomposedLoss(), decomposedLoss()];
+    await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(/'data_loss', which is there already.*another callback/);
   });
 
   it('refuses to watch two trainings at once, and goes on with the first', async () => {
@@ -151,13 +211,15 @@ describe('decomposedLoss', () => {
     await expect(callback.onTrainBegin.call({} as never)).rejects.toThrow(/of one tfjs-layers, got a second copy\. Install one copy/);
   });
 
-  it('explains that a training step of the user\'s own cannot be watched', async () => {
+  it('explains that a training step of the user\'s own cannot be watched, and leaves nothing of it', async () => {
     const model = notCompiled();
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
     Object.assign(model, { makeTrainFunction: () => () => [tf.scalar(1)] });
-    await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss() })).rejects.toThrow(
-      /Expected the training step of `encoder` to call `calculateLosses`, got a step that does not/,
-    );
+    const message = /Expected the training step of `encoder` to take the mean .* got a step that does not\. The step was made\./;
+    await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss() })).rejects.toThrow(message);
+    const [inputs, targets] = [x(), y()];
+    expect(await tensorsLeftBy(() => trainStep(model, inputs, targets))).toBe(0);
+    await expect(trainStep(model, inputs, targets)).rejects.toThrow(message);
   });
 
   it('explains that a version of tfjs-layers with another training step is not supported', async () => {
@@ -171,6 +233,6 @@ describe('decomposedLoss', () => {
         return host.call(this);
       },
     });
-    await expect(trainStep(model, x(), y())).rejects.toThrow(/Expected the training step to take the mean.*not supported/);
+    await expect(trainStep(model, x(), y())).rejects.toThrow(/Expected the training step of `sequential_\d+_model` to take the mean .* another one, cannot be watched/);
   });
 });

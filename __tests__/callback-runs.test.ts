@@ -117,6 +117,63 @@ it('reads the step of fit, not those that other callbacks make beside it', async
   expectToAddUp({ history } as tfjs.History, 1);
 });
 
+it('reads the step of fit also where a loop beside it steps the same model', async () => {
+  const model = regressor();
+  const [x, y] = [data([16, 4]), data([16, 1])];
+  const elsewhere = tf.mul(y, 10);
+  let training = true;
+  const beside = (async () => {
+    for (let step = 0; training && step < 500; step += 1) await model.trainOnBatch(x, elsewhere);
+  })();
+  const sums: number[] = [];
+  const onBatchEnd = (_: number, logs?: Record<string, number>) =>
+    void sums.push((logs!['data_loss']! + logs!['regularization_loss']!) / logs!['loss']!);
+  // The loop never lets go of the thread, so neither may wait for its turn.
+  const check = new tf.CustomCallback({ onBatchEnd }, 'never');
+  await model.fit(x, y, { ...silent, batchSize: 4, epochs: 5, callbacks: [decomposedLoss(), check] });
+  training = false;
+  await beside;
+  expect(sums).toHaveLength(20);
+  sums.forEach((ratio) => expect(ratio).toBeCloseTo(1, 5));
+});
+
+describe('a model that is part of another', () => {
+  const l2 = () => tf.regularizers.l2({ l2: 0.1 });
+
+  function nested(): { inner: tfjs.LayersModel; outer: tfjs.LayersModel } {
+    const innerInput = tf.input({ shape: [4] });
+    const hidden = tf.layers.dense({ units: 4, kernelRegularizer: l2() }).apply(innerInput) as tfjs.SymbolicTensor;
+    const inner = tf.model({ inputs: innerInput, outputs: hidden });
+    const inputs = tf.input({ shape: [4] });
+    const before = tf.layers.dense({ units: 4, kernelRegularizer: l2() }).apply(inputs);
+    const outputs = tf.layers.dense({ units: 1, kernelRegularizer: l2() }).apply(inner.apply(before)) as tfjs.SymbolicTensor;
+    const outer = tf.model({ inputs, outputs });
+    [inner, outer].forEach((model) => model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.01) }));
+    return { inner, outer };
+  }
+
+  it('trains at the same time as the other, each watched', async () => {
+    const { inner, outer } = nested();
+    const args = () => ({ ...silent, batchSize: 2, epochs: 3, callbacks: decomposedLoss() });
+    const [one, other] = await Promise.all([
+      inner.fit(data([6, 4]), data([6, 4]), args()),
+      outer.fit(data([6, 4]), data([6, 1]), args()),
+    ]);
+    expectToAddUp(one, 3);
+    expectToAddUp(other, 3);
+  });
+
+  it('trains where a callback steps the other, or takes a gradient of its penalties', async () => {
+    const { inner, outer } = nested();
+    const onBatchBegin = async () => {
+      await outer.trainOnBatch(data([6, 4]), data([6, 1]));
+      tf.dispose(tf.variableGrads(() => tf.addN(inner.calculateLosses())) as never);
+    };
+    const callbacks = [decomposedLoss(), new tf.CustomCallback({ onBatchBegin })];
+    expectToAddUp(await inner.fit(data([6, 4]), data([6, 4]), { ...silent, epochs: 2, callbacks }), 2);
+  });
+});
+
 it('leaves an epoch without a batch without values', async () => {
   const args = { ...silent, epochs: 1, callbacks: decomposedLoss() };
   const { history } = await regressor().fitDataset(batches(), args);

@@ -50,6 +50,15 @@ it('evaluates the batches of a dataset, all or some', async () => {
   expect(first.data).toBeCloseTo((await evaluate(model, data([4, 4]), data([4, 1]))).data, 6);
 });
 
+it('takes data by name, and the iterator of a dataset', async () => {
+  const model = twoOutputs();
+  const [price, sold] = targets() as [tfjs.Tensor, tfjs.Tensor];
+  const listed = await evaluate(model, x(), [price, sold]);
+  expect(await evaluate(model, { [model.inputNames[0]!]: x() }, { sold, price })).toEqual(listed);
+  const iterator = await batches([x(), [price, sold]]).iterator();
+  expect((await evaluateDataset(model, iterator)).data).toBeCloseTo(listed.data, 6);
+});
+
 it('changes nothing in the model', async () => {
   const model = regressor();
   const before = model.getWeights().map((weight) => Array.from(weight.dataSync()));

@@ -88,6 +88,23 @@ it('leaves nothing of the steps that other callbacks make within its batches', a
   expect(await tensorsLeftBy(() => model.fit(x, y, args))).toBe(0);
 });
 
+it('counts a penalty of integers', async () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+  model.layers[0]!.addLoss([() => tf.scalar(4, 'int32'), () => tf.scalar(1)]);
+  const [x, y] = [data([6, 4]), data([6, 1])];
+  const args = { verbose: 0 as const, validationSplit: 0.5, callbacks: callbacks() };
+  expect(
+    await tensorsLeftBy(async () => {
+      expect((await evaluate(model, x, y)).regularization).toBe(5);
+      expect((await trainStep(model, x, y)).regularization).toBe(5);
+      const { history } = await model.fit(x, y, args);
+      expect([history['regularization_loss'], history['val_regularization_loss']]).toEqual([[5], [5]]);
+      expect(regularizationTerms(model).map(({ value }) => value)).toEqual([4, 1]);
+    }),
+  ).toBe(0);
+});
+
 it('does not dispose a tensor of the user\'s that is a penalty', async () => {
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
   model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });

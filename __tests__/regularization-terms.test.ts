@@ -180,6 +180,21 @@ it('lists a regularizer whose coefficients are zero, with no share', () => {
   expect(regularizationTerms(model)).toMatchObject([{ kind: 'l1l2', l1: 0, l2: 0, value: 0, share: 0 }]);
 });
 
+it('gives no share where terms cancel out, and keeps layers apart whose paths look alike', () => {
+  const model = regressor();
+  const layer = tf.layers.dense({ name: 'plain', units: 1, inputShape: [4] });
+  const plain = tf.sequential({ layers: [layer] });
+  plain.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  layer.addLoss([() => tf.scalar(1), () => tf.scalar(-1)]);
+  expect(regularizationTerms(plain).map(({ share }) => share)).toEqual([0, 0]);
+  expect(regularizationTerms(model)).toHaveLength(4);
+  const nested = tf.sequential({ name: 'a', layers: [tf.layers.dense({ name: 'b', units: 4, inputShape: [4], kernelRegularizer: l2() })] });
+  const inputs = tf.input({ shape: [4] });
+  const alike = tf.layers.dense({ name: 'a/b', units: 4, kernelRegularizer: l2(0.3) });
+  const both = compiled(inputs, alike.apply(nested.apply(inputs)) as tfjs.SymbolicTensor);
+  expect(regularizationTerms(both).map(({ layer: path, l2: c, calls }) => [path, c, calls])).toEqual([['a/b', 0.1, 1], ['a/b', 0.3, 1]]);
+});
+
 it('is empty where nothing is regularized, and leaves the host\'s regularizers as they were', () => {
   const x = tf.input({ shape: [4] });
   const prototype = tf.regularizers.l1l2().constructor.prototype as { apply: unknown };

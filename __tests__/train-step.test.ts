@@ -88,6 +88,24 @@ describe('weights', () => {
     expect(named.outputs[1]).toEqual(listed.outputs[1]);
   });
 
+  it('of a loss function of one\'s own: one value a sample, or a clear error and no step', async () => {
+    const sampleWeight = tf.tensor1d([1, 0, 0, 0, 0, 0]);
+    const losses: Array<[(a: tfjs.Tensor, b: tfjs.Tensor) => tfjs.Tensor, number[]]> = [
+      [(a, b) => tf.squaredDifference(a, b).mean(-1), [6]],
+      [(a, b) => tf.squaredDifference(a, b), [6, 1]],
+    ];
+    const expected = weightedMse(regressor(), [1, 0, 0, 0, 0, 0]);
+    for (const [loss] of losses) {
+      expect((await trainStep(regressor({ loss }), x(), y(), { sampleWeight })).data).toBeCloseTo(expected, 5);
+    }
+    const model = regressor({ loss: (a, b) => tf.losses.meanSquaredError(a, b) });
+    const before = await state(model);
+    await expect(trainStep(model, x(), y(), { sampleWeight })).rejects.toThrow(
+      /`sampleWeight` of output `out` to have the shape of its loss, \[\], .* got \[6\]\. .*'meanSquaredError'/,
+    );
+    expect(await state(model)).toEqual(before);
+  });
+
   it('of a sequence: by sample or by time step', async () => {
     const sequences = (): tfjs.LayersModel => {
       const model = tf.sequential({

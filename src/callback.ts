@@ -1,4 +1,5 @@
 import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments } from './arguments.js';
 import { describe, list } from './describe.js';
 import { adoption, runBehindBaseLogger, whenRunEnds } from './host.js';
 import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from './log-keys.js';
@@ -9,12 +10,13 @@ import { ONE_COPY } from './trained-model.js';
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
   /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
-  logKeys?: Partial<LogKeys>;
+  logKeys?: Partial<LogKeys> | undefined;
   /**
    * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
-   * `history.history`; not to the batches' logs, nor to the progress bar's. Default `'none'`.
+   * `history.history`; not to the batches' logs, nor to the progress bar's. Losses may then be added between epochs, not
+   * within one. Default `'none'`.
    */
-  breakdown?: Breakdown;
+  breakdown?: Breakdown | undefined;
 }
 
 /**
@@ -27,7 +29,8 @@ export interface DecomposedLossArgs {
  *
  * @param args - Names and breakdown.
  * @returns A callback, for one training at a time, as often as you like.
- * @throws Error if `args` is not understood. `fit` throws if a name is taken by the model's own loss or a metric.
+ * @throws Error if `args` is not understood. `fit` throws if a name is taken: by the model's own loss, a metric, another
+ *   `decomposedLoss()`, or what the host counts.
  */
 export function decomposedLoss(args: DecomposedLossArgs = {}): DecomposedLossCallback {
   return new DecomposedLossCallback(args);
@@ -39,8 +42,10 @@ export class DecomposedLossCallback extends Callback {
   readonly #breakdown: Breakdown;
   #run: TrainingRun | undefined;
 
-  constructor({ logKeys, breakdown = 'none' }: DecomposedLossArgs = {}) {
+  constructor(args: DecomposedLossArgs = {}) {
     super();
+    checkArguments(args, ['logKeys', 'breakdown']);
+    const { logKeys, breakdown = 'none' } = args;
     if (!BREAKDOWNS.includes(breakdown)) {
       throw new Error(`Expected \`breakdown\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`);
     }
@@ -60,8 +65,9 @@ export class DecomposedLossCallback extends Callback {
       );
     }
     const metrics = params['metrics'] as string[];
-    checkAgainstMetrics(this.#keys, metrics);
     const { dataLoss, regularizationLoss, ...validation } = this.#keys;
+    const written = params['doValidation'] ? this.#keys : { dataLoss, regularizationLoss };
+    checkAgainstMetrics(written, metrics, this.#breakdown);
     metrics.push(dataLoss, regularizationLoss, ...(params['doValidation'] ? Object.values(validation) : []));
     super.setParams(params);
   }
@@ -71,11 +77,12 @@ export class DecomposedLossCallback extends Callback {
     super.setModel(model);
     const run = new TrainingRun(model, this.params, this.#keys, this.#breakdown);
     this.#run = run;
+    const giveUpPlace = runBehindBaseLogger(this);
     whenRunEnds(model, () => {
       this.#run = undefined;
+      giveUpPlace();
       run.dispose();
     });
-    runBehindBaseLogger(this);
   }
 
   /** @internal */

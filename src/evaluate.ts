@@ -1,28 +1,30 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments, checkData } from './arguments.js';
 import { asArray, nameValues, type DecomposedLoss } from './decomposed-loss.js';
+import { describe } from './describe.js';
 import { EvaluatedActivity } from './evaluated-activity.js';
 import { evaluatedDataIndex } from './host.js';
 import { currentPenalties, readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
+import type { NamedTensors } from './types.js';
 
 /** What `evaluate` takes beside the model and the data. */
 export interface EvaluateArgs {
   /** Samples a batch. Default 32. */
-  batchSize?: number;
+  batchSize?: number | undefined;
 }
 
 /** What `evaluateDataset` takes beside the model and the dataset. */
 export interface EvaluateDatasetArgs {
   /** How many batches to draw. Default: all. */
-  batches?: number;
+  batches?: number | undefined;
 }
 
-/** A `tf.data.Dataset` of batches `{xs, ys}`, by what is needed of it. */
-export interface EvaluationDataset {
-  /** Draws the batches anew. */
-  iterator(): Promise<unknown>;
-}
+/** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
+export type EvaluationDataset = Drawable<'iterator'> | Drawable<'next'>;
+
+type Drawable<Method extends string> = Record<Method, () => Promise<unknown>>;
 
 type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
 
@@ -30,22 +32,26 @@ type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
  * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
  *
  * @param model - A compiled model. Only read.
- * @param x - Inputs, first dimension the samples; an array where there are several inputs. Not disposed.
+ * @param x - Inputs, first dimension the samples; where there are several inputs an array, or an object by
+ *   their names. Not disposed.
  * @param y - Targets, likewise.
  * @returns The mean over all samples, batch by batch, and the penalty at the current weights and on the activations that
  *   the data has; `total` is their sum.
- * @throws Error if the model is not compiled, or there is no sample.
+ * @throws Error if the model is not compiled, or an argument is not understood, or there is no sample.
  */
 export async function evaluate(
   model: LayersModel,
-  x: Tensor | Tensor[],
-  y: Tensor | Tensor[],
+  x: NamedTensors,
+  y: NamedTensors,
   args: EvaluateArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  const first = Array.isArray(x) ? x[0] : x;
-  if (first?.shape[0] === 0) throw noSamples('x', `an empty batch of shape [${first.shape}]`);
-  return listening(trained, async (activity) => decompose(trained, asArray(trained.evaluate(x, y, args)), activity));
+  checkData('x', x);
+  checkData('y', y);
+  checkArguments(args, ['batchSize']);
+  // The host's types leave out objects by name, which it takes.
+  const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args as { batchSize?: number });
+  return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
 }
 
 /**
@@ -53,7 +59,7 @@ export async function evaluate(
  *
  * @param model - A compiled model. Only read.
  * @param dataset - Yields `{xs, ys}`, as for `model.fitDataset`.
- * @throws Error if the model is not compiled, or the dataset has no batch.
+ * @throws Error if the model is not compiled, or an argument is not understood, or the dataset has no batch.
  */
 export async function evaluateDataset(
   model: LayersModel,
@@ -61,15 +67,25 @@ export async function evaluateDataset(
   args: EvaluateDatasetArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
+  checkDataset(dataset);
+  checkArguments(args, ['batches']);
   return listening(trained, async (activity) => {
-    const values = asArray(await trained.evaluateDataset(dataset as unknown as HostDataset, args));
-    if (values.length === 0) throw noSamples('dataset', 'no batch');
+    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args as { batches?: number });
+    const values = asArray(await host);
+    if (values.length === 0) {
+      throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
+    }
     return decompose(trained, values, activity);
   });
 }
 
-const noSamples = (argument: string, got: string): Error =>
-  new Error(`Expected \`${argument}\` to hold at least one sample, got ${got}. Check where the data comes from.`);
+function checkDataset(dataset: unknown): void {
+  const isDrawable = typeof dataset === 'object' && dataset !== null && ('iterator' in dataset || 'next' in dataset);
+  if (isDrawable) return;
+  throw new Error(
+    `Expected \`dataset\` to be a tf.data.Dataset or its iterator, got ${describe(dataset)}. Pass tensors to \`evaluate\`.`,
+  );
+}
 
 async function listening<T>(model: LayersModel, run: (activity: EvaluatedActivity) => Promise<T>): Promise<T> {
   const activity = new EvaluatedActivity(model);

@@ -1,4 +1,5 @@
 import { describe, list } from './describe.js';
+import type { Breakdown } from './penalty-groups.js';
 
 /** The names under which the values stand in the logs and in `history.history`. */
 export interface LogKeys {
@@ -32,8 +33,12 @@ export function resolveLogKeys(args: Partial<LogKeys> = {}): LogKeys {
     if (!NAMES.includes(entry as keyof LogKeys)) {
       throw new Error(`Expected \`logKeys\` to rename ${list(NAMES)}, got \`${entry}\`. Use one of those entries.`);
     }
-    if (name !== undefined && (typeof name !== 'string' || name === '')) {
-      throw new Error(`Expected \`logKeys.${entry}\` to be a name, got ${describe(name)}. Pass a string that is not empty.`);
+    // The host keeps its sums in plain objects, where such a name has a meaning of its own.
+    if (name !== undefined && (typeof name !== 'string' || name === '' || name in Object.prototype)) {
+      throw new Error(
+        `Expected \`logKeys.${entry}\` to be a name, got ${describe(name)}. Pass a string that is not empty, nor the name ` +
+          'of a member of every object.',
+      );
     }
   }
   const dataLoss = args.dataLoss ?? 'data_loss';
@@ -57,19 +62,29 @@ export function resolveLogKeys(args: Partial<LogKeys> = {}): LogKeys {
 }
 
 /**
- * Checks the names against those that the model's own loss and metrics have.
+ * Checks the names that a run will write against those that are there.
  *
- * @param taken - The host's names for a run, `params.metrics`.
- * @throws Error if one of ours is among them.
+ * @param taken - The names of a run before ours, `params.metrics`: the model's own loss and metrics, and what other
+ *   callbacks announced.
+ * @throws Error if one of ours is among them, or reads as a part of the breakdown.
  */
-export function checkAgainstMetrics(keys: LogKeys, taken: readonly string[]): void {
-  const names = new Set([...HOST_KEYS, ...taken, ...taken.map((name) => `val_${name}`)]);
-  for (const name of NAMES) {
-    if (names.has(keys[name])) {
+export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly string[], breakdown: Breakdown): void {
+  const names = new Set([...HOST_KEYS, ...taken]);
+  for (const [name, key] of Object.entries(keys)) {
+    if (names.has(key)) {
       throw new Error(
-        `Expected \`logKeys.${name}\` to be a name of its own, got '${keys[name]}', which the model's own loss or a ` +
-          `metric has (${list(taken)}). Choose another name in \`logKeys\`.`,
+        `Expected \`logKeys.${name}\` to be a name of its own, got '${key}', which is there already: the host, the model's ` +
+          `own loss, a metric or another callback has it (${list(names)}). Choose another name in \`logKeys\`.`,
       );
     }
+  }
+  if (breakdown === 'none') return;
+  const prefix = `${keys.regularizationLoss}/`;
+  const part = [...names, ...Object.values(keys)].find((key) => key.startsWith(prefix));
+  if (part !== undefined) {
+    throw new Error(
+      `Expected no name to begin with '${prefix}', as the parts of the breakdown do, got '${part}'. Choose another name ` +
+        'in `logKeys`, or for the metric.',
+    );
   }
 }

@@ -63,7 +63,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
     const whole = sumOfNumbers(values);
     terms = parts.map(({ layer, weight, kind, regularizer, l1, l2, calls }, row) => {
       const value = values[row]!;
-      return { layer, weight, kind, regularizer, l1, l2, value, share: value === 0 ? 0 : value / whole, calls };
+      return { layer, weight, kind, regularizer, l1, l2, value, share: whole === 0 ? 0 : value / whole, calls };
     });
   });
   return terms;
@@ -72,7 +72,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
 function groupCalls(calls: readonly PenaltyCall[]): Array<{ call: PenaltyCall; calls: number }> {
   const groups = new Map<string, { call: PenaltyCall; calls: number }>();
   for (const call of calls) {
-    const key = `${call.path}#${call.index}`;
+    const key = `${call.path}#${call.layer.id}#${call.index}`;
     const group = groups.get(key);
     if (group) group.calls += 1;
     else groups.set(key, { call, calls: 1 });

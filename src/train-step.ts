@@ -1,8 +1,9 @@
-import { Tensor, dispose, type Scalar } from '@tensorflow/tfjs-core';
+import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments, checkData } from './arguments.js';
 import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
-import { runStep, standardizeBatch, watchSteps, type Batch, type ObservedStep } from './host.js';
-import { multiplyWeights, standardizeSampleWeight } from './sample-weights.js';
+import { notWatchable, runStep, standardizeBatch, watchSteps, type Batch, type ObservedStep, type Weighting } from './host.js';
+import { weightingBy } from './sample-weights.js';
 import { readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
 import type { ClassWeights, NamedTensors } from './types.js';
@@ -10,13 +11,14 @@ import type { ClassWeights, NamedTensors } from './types.js';
 /** What `trainStep` takes beside the model and the batch. */
 export interface TrainStepArgs {
   /** The weight of each class in the loss, as in `model.fit`. Default: all count the same. */
-  classWeight?: ClassWeights;
+  classWeight?: ClassWeights | undefined;
   /**
-   * The weight of each sample in the loss: a tensor of shape `[batch]` (or `[batch, time]` for sequences); for several
-   * outputs an array of them, or an object by the outputs' names. The loss is the mean of weight times loss over the
-   * batch, as in Keras. TensorFlow.js's own `fit` does not take sample weights. Default: all count the same.
+   * The weight of each sample in the loss: a tensor of shape `[batch]`, or `[batch, time]` for a loss that has a value for
+   * each time step; for several outputs an array of them, or an object by the outputs' names. The loss is the mean of
+   * weight times loss over the batch, as in Keras, so the loss function has to return one value a sample, as those that
+   * TensorFlow.js has by name do. TensorFlow.js's own `fit` does not take sample weights. Default: all count the same.
    */
-  sampleWeight?: NamedTensors;
+  sampleWeight?: NamedTensors | undefined;
 }
 
 /**
@@ -29,7 +31,7 @@ export interface TrainStepArgs {
  * @param y - The batch's targets. Not disposed.
  * @returns The loss in its parts at the weights before the step, read from the backend in one transfer.
  * @throws Error if the model is not compiled, or the batch is empty, or the weights do not fit it; the model is then
- *   as it was.
+ *   as it was. Also, after the step, if it is not the one of tf.LayersModel.
  */
 export async function trainStep(
   model: LayersModel,
@@ -38,8 +40,11 @@ export async function trainStep(
   args: TrainStepArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  const batch = await weightedBatch(trained, x, y, args);
-  const { values, step } = runWatched(trained, batch);
+  checkData('x', x);
+  checkData('y', y);
+  checkArguments(args, ['classWeight', 'sampleWeight']);
+  const batch = await standardizeBatch(trained, x, y, args.classWeight);
+  const { values, step } = runWatched(trained, batch, args.sampleWeight);
   try {
     const numbers = await readNumbers([...values, step.data, ...step.penalties]);
     const behind = numbers.slice(1, values.length);
@@ -51,48 +56,28 @@ export async function trainStep(
       ...nameValues(trained, data!, behind),
     };
   } finally {
-    dispose([...values, step.data, ...step.penalties]);
+    dispose([values, step.data, step.penalties]);
   }
 }
 
-/** A batch in the host's form, class and sample weights in one. */
-async function weightedBatch(
+/** Runs the step, and disposes the batch; a step that throws leaves nothing behind. */
+function runWatched(
   model: LayersModel,
-  x: NamedTensors,
-  y: NamedTensors,
-  { classWeight, sampleWeight }: TrainStepArgs,
-): Promise<Batch> {
-  checkNotEmpty(x);
-  const batch = await standardizeBatch(model, x, y, classWeight);
+  batch: Batch,
+  sampleWeight: NamedTensors | undefined,
+): { values: Scalar[]; step: ObservedStep } {
+  const steps: ObservedStep[] = [];
+  const release = watchSteps(model, (step) => steps.push(step));
+  let values: Scalar[] = [];
   try {
-    if (sampleWeight === undefined) return batch;
-    const weights = standardizeSampleWeight(model, sampleWeight, batch.targets);
-    batch.weights = weights.map((weight, output) => multiplyWeights(weight, batch.weights[output] ?? null));
-    return batch;
+    const weighting: Weighting | undefined =
+      sampleWeight === undefined ? undefined : weightingBy(model, sampleWeight, batch.inputs[0]!.shape[0]!);
+    values = runStep(model, batch, weighting);
+    const [step] = steps;
+    if (step === undefined) throw notWatchable(model);
+    return { values, step };
   } catch (error) {
-    batch.dispose();
-    throw error;
-  }
-}
-
-function checkNotEmpty(x: NamedTensors): void {
-  const first = x instanceof Tensor ? x : Object.values(x)[0];
-  if (first?.shape[0] === 0) {
-    throw new Error(
-      `Expected \`x\` to hold at least one sample, got an empty batch of shape [${first.shape}]. Skip empty batches.`,
-    );
-  }
-}
-
-/** Runs the step; a step that throws leaves nothing behind. */
-function runWatched(model: LayersModel, batch: Batch): { values: Scalar[]; step: ObservedStep } {
-  let step: ObservedStep | undefined;
-  const release = watchSteps(model, (observed) => (step = observed));
-  try {
-    const values = runStep(model, batch);
-    return { values, step: step! };
-  } catch (error) {
-    if (step) dispose([step.data, ...step.penalties]);
+    dispose([values, steps.map(({ data, penalties }) => [data, ...penalties])]);
     throw error;
   } finally {
     release();

@@ -4,7 +4,7 @@ import { refuseActivityRegularizers } from './activity-regularizers.js';
 import { list } from './describe.js';
 import { EpochAverage } from './epoch-average.js';
 import { EvaluatedActivity } from './evaluated-activity.js';
-import { validationDataKey, watchSteps, type ObservedStep } from './host.js';
+import { notWatchable, validationDataKey, watchSteps, type ObservedStep } from './host.js';
 import type { LogKeys } from './log-keys.js';
 import { penaltyNames, sumByName, type Breakdown } from './penalty-groups.js';
 import { currentPenalties, readNumbers, sumOf } from './scalars.js';
@@ -24,8 +24,8 @@ export class TrainingRun {
   readonly #average = new EpochAverage();
   #names: string[] | undefined;
   #stopWatching: () => void = () => {};
-  #step: ObservedStep | undefined;
-  #logged: Scalar[] = [];
+  #steps: ObservedStep[] = [];
+  #ofBatch: Scalar[] = [];
   #validated: Scalar | undefined;
   #validatedActivity: EvaluatedActivity | undefined;
 
@@ -51,8 +51,7 @@ export class TrainingRun {
 
   beginBatch(): void {
     this.#stopWatching = watchSteps(this.#model, (step) => {
-      this.#forgetStep();
-      this.#step = step;
+      this.#steps.push(step);
       this.#validatedActivity?.restart();
     });
   }
@@ -60,20 +59,13 @@ export class TrainingRun {
   /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
   endBatch(batch: number, logs: Logs): void {
     this.#stopWatching();
-    const step = this.#step;
-    if (step === undefined) {
-      throw new Error(
-        `Expected the training step of \`${this.#model.name}\` to call \`calculateLosses\`, got a step that does not. ` +
-          'A model class with a training step of its own cannot be watched.',
-      );
-    }
+    const step = this.#takeStep(logs['loss']);
     const { data, penalties } = step;
     const regularization = sumOf(penalties);
-    this.#logged = [data, regularization];
+    this.#ofBatch = [data, regularization, ...penalties];
     logs[this.#keys.dataLoss] = data;
     logs[this.#keys.regularizationLoss] = regularization;
     this.#average.add([data, regularization, ...this.#broken(penalties)], logs['size'] as number);
-    this.#step = undefined;
     dispose(penalties.filter((penalty) => penalty !== regularization));
     if (batch === this.#validatesAfterBatch) this.#validated = this.#penaltyNow();
   }
@@ -124,17 +116,30 @@ export class TrainingRun {
     return tidy(() => sumOf([...currentPenalties(this.#model), ...(this.#validatedActivity?.means() ?? [])]));
   }
 
-  #forgetStep(): void {
-    if (this.#step) dispose([this.#step.data, ...this.#step.penalties]);
-    this.#step = undefined;
+  /**
+   * The step that made the batch's loss, among those that were heard since the batch began: other callbacks, and loops that
+   * run beside `fit`, may step the same model. Tensors have ascending ids.
+   */
+  #takeStep(loss: number | Scalar | undefined): ObservedStep {
+    const last = loss instanceof Tensor ? loss.id : Infinity;
+    const step = this.#steps.filter(({ id }) => id <= last).at(-1);
+    if (step === undefined) throw notWatchable(this.#model);
+    this.#steps = this.#steps.filter((other) => other !== step);
+    this.#forgetSteps();
+    return step;
+  }
+
+  #forgetSteps(): void {
+    dispose(this.#steps.map(({ data, penalties }) => [data, ...penalties]));
+    this.#steps = [];
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#stopWatching();
     this.#validatedActivity?.dispose();
-    this.#forgetStep();
-    dispose([...this.#logged, ...(this.#validated ? [this.#validated] : [])]);
+    this.#forgetSteps();
+    dispose([...this.#ofBatch, ...(this.#validated ? [this.#validated] : [])]);
     this.#average.dispose();
   }
 }

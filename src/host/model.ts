@@ -1,0 +1,81 @@
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
+import type { ClassWeights, NamedTensors } from '../types.js';
+
+export type Layer = layers.Layer;
+
+/** The members of a `LayersModel` that are protected or private in the host's types. */
+interface HostModel {
+  isTraining: boolean;
+  containerNodes: Set<string>;
+  lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
+  calculateLosses(): Scalar[];
+  getDedupedMetricsNames(): string[];
+  makeTrainFunction(): (data: Array<Tensor | null>) => Scalar[];
+  standardizeUserData(
+    x: NamedTensors,
+    y: NamedTensors,
+    sampleWeight: undefined,
+    classWeight: ClassWeights | undefined,
+  ): Promise<[Tensor[], Tensor[], Array<Tensor | null> | null]>;
+}
+
+/** A model with the members that its type hides. */
+export const internals = (model: LayersModel): HostModel => model as unknown as HostModel;
+
+/**
+ * The model whose weights the optimizer moves: a `Sequential` trains a `LayersModel` that it builds and hides.
+ *
+ * @returns `undefined` where a `Sequential` is not built, or was changed since.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L600 | Sequential.build}
+ */
+export function trainedModel(model: LayersModel): LayersModel | undefined {
+  if (!(model instanceof Sequential)) return model;
+  return model.built ? (model as unknown as { model?: LayersModel }).model : undefined;
+}
+
+/** Whether a value is a layers model of another copy of tfjs-layers than the one that this library imports. */
+export function isForeignLayersModel(value: object): boolean {
+  return !(value instanceof LayersModel) && 'makeTrainFunction' in value && 'calculateLosses' in value;
+}
+
+/** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
+export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
+
+/**
+ * Where the true data loss stands among the values of the host's evaluation: it returns one running sum an output
+ * where its labels speak of one loss, so all behind the first are shifted against their names.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1424 | makeTestFunction}
+ */
+export const evaluatedDataIndex = (model: LayersModel): number => model.outputs.length - 1;
+
+/**
+ * The key of the true data loss among an epoch's validation values.
+ *
+ * @returns `undefined` where the host itself lost the value: for several outputs of one name, `fitDataset` writes all
+ *   under one key.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L472-L474 | fitDataset}
+ */
+export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'): string | undefined {
+  const names = by === 'fit' ? lossNames(model) : model.metricsNames;
+  return new Set(names).size === names.length ? `val_${names[evaluatedDataIndex(model)]}` : undefined;
+}
+
+/**
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later rests
+ * at once, one that is freed later moves only after the next `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
+ * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
+ */
+export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
+  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
+  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
+}
+
+/** Undoes an assignment to a member: the own property that was there before, or none. */
+export function putBack(target: object, name: string, before: PropertyDescriptor | undefined): void {
+  if (before === undefined) Reflect.deleteProperty(target, name);
+  else Object.defineProperty(target, name, before);
+}
