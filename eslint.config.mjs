@@ -52,7 +52,7 @@ export default defineConfig(
   },
   {
     // These take methods of the host off their objects, to call them with `this` or to replace them.
-    files: ['src/host.ts', '__tests__/**'],
+    files: ['src/host/**', '__tests__/**'],
     rules: { '@typescript-eslint/unbound-method': 'off' },
   },
   {

@@ -122,7 +122,7 @@ it('a penalty that is asked for outside of a step is not taken for one, after a 
   expect(history['data_loss']).toHaveLength(1);
 });
 
-it('the host\'s list is as it was after a callback that throws before the run begins', async () => {
+it("the host's list is as it was after a callback that throws before the run begins", async () => {
   const onTrainBegin = tf.CallbackList.prototype.onTrainBegin;
   class Refusing extends tf.Callback {
     override setModel() {

@@ -18,9 +18,14 @@ const trainedMetrics = (model: tfjs.Sequential) => (model as unknown as { model:
 
 const notCompiled = (): tfjs.LayersModel => {
   const inputs = tf.input({ shape: [4] });
-  return tf.model({ name: 'encoder', inputs, outputs: tf.layers.dense({ units: 1 }).apply(inputs) as tfjs.SymbolicTensor });
+  return tf.model({
+    name: 'encoder',
+    inputs,
+    outputs: tf.layers.dense({ units: 1 }).apply(inputs) as tfjs.SymbolicTensor,
+  });
 };
-const notBuilt = (): tfjs.LayersModel => tf.sequential({ name: 'encoder', layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+const notBuilt = (): tfjs.LayersModel =>
+  tf.sequential({ name: 'encoder', layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
 const changed = (): tfjs.LayersModel => {
   const model = regressor();
   model.add(tf.layers.dense({ units: 1 }));
@@ -41,12 +46,20 @@ const functions: Array<[name: string, call: (model: never) => unknown]> = [
 describe.each(functions)('%s', (_, call) => {
   it.each([
     ['a tf.GraphModel', graphModel, /got a tf\.GraphModel, which cannot be trained.*tf\.loadLayersModel/],
-    ['a second copy\'s model', foreign, /got one from a second copy of @tensorflow\/tfjs-layers.*npm ls.*npm dedupe/],
-    ['a layer', () => tf.layers.dense({ units: 1 }), /Expected `model` to be a tf\.LayersModel or a tf\.Sequential, got a Dense/],
+    ["a second copy's model", foreign, /got one from a second copy of @tensorflow\/tfjs-layers.*npm ls.*npm dedupe/],
+    [
+      'a layer',
+      () => tf.layers.dense({ units: 1 }),
+      /Expected `model` to be a tf\.LayersModel or a tf\.Sequential, got a Dense/,
+    ],
     ['nothing', () => undefined, /got undefined\. Pass what `tf\.model`/],
     ['a string', () => 'model', /got 'model'/],
     ['an object', () => ({ model: 1 }), /got an object with `model`/],
-    ['a Sequential that is not built', notBuilt, /Expected `model` to be built, got `encoder` \(a Sequential with 1 layers, not built\)\. Call/],
+    [
+      'a Sequential that is not built',
+      notBuilt,
+      /Expected `model` to be built, got `encoder` \(a Sequential with 1 layers, not built\)\. Call/,
+    ],
     ['a Sequential that was changed since', changed, /to be built, got/],
   ])('refuses %s', async (_name, model, message) => {
     await expect(call(model() as never)).rejects.toThrow(message);
@@ -78,7 +91,8 @@ it.each<[string, unknown]>([
   ['an object with no keys', {}],
 ])('refuses data that is no tensor: %s', async (got, value) => {
   const model = regressor();
-  const message = (name: string) => `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${got}`;
+  const message = (name: string) =>
+    `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${got}`;
   await expect(trainStep(model, value as never, y())).rejects.toThrow(message('x'));
   await expect(trainStep(model, x(), value as never)).rejects.toThrow(message('y'));
   await expect(evaluate(model, value as never, y())).rejects.toThrow(message('x'));
@@ -93,22 +107,44 @@ it('refuses arguments that it does not know', async () => {
   );
   await expect(trainStep(model, x(), y(), null as never)).rejects.toThrow(/to be an object .* got null/);
   await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(/`batchSize`, got `batchsize`/);
-  await expect(evaluateDataset(model, batches([x(), y()]), { steps: 1 } as never)).rejects.toThrow(/`batches`, got `steps`/);
+  await expect(evaluateDataset(model, batches([x(), y()]), { steps: 1 } as never)).rejects.toThrow(
+    /`batches`, got `steps`/,
+  );
 });
 
 describe('sampleWeight', () => {
   const one = () => [regressor(), x(), y()] as const;
   const two = () => [twoOutputs(), x(), [y(), tf.ones([6, 1])]] as const;
   it.each<[string, typeof one | typeof two, unknown, RegExp]>([
-    ['of a wrong length', one, () => tf.ones([5]), /`sampleWeight` of output `out` to have the shape \[6\] and the type float32, got \[5\] and float32\. Pass one weight/],
-    ['of a wrong rank', one, () => tf.ones([6, 1]), /`sampleWeight` of output `out` to have the shape of its loss, \[6\], or the first axes of it, got \[6,1\]/],
+    [
+      'of a wrong length',
+      one,
+      () => tf.ones([5]),
+      /`sampleWeight` of output `out` to have the shape \[6\] and the type float32, got \[5\] and float32\. Pass one weight/,
+    ],
+    [
+      'of a wrong rank',
+      one,
+      () => tf.ones([6, 1]),
+      /`sampleWeight` of output `out` to have the shape of its loss, \[6\], or the first axes of it, got \[6,1\]/,
+    ],
     ['that is a scalar', one, () => tf.scalar(1), /to have the shape \[6\] .* got \[\]/],
     ['that is no tensor', one, () => 0.5, /to hold a tensor for each output \(`out`\), got 0\.5 \(number\)/],
     ['that is null', one, () => null, /got null/],
     ['of words', one, () => tf.tensor1d(['a', 'b', 'c', 'd', 'e', 'f']), /type float32, got \[6\] and string/],
     ['for too many outputs', one, () => [tf.ones([6]), tf.ones([6])], /got an array of 2\. Pass one tensor an output/],
-    ['as one tensor for two outputs', two, () => tf.ones([6]), /\(`price`, `sold`\), got one tensor\. Pass an array of 2/],
-    ['for an output that there is not', two, () => ({ cost: tf.ones([6]) }), /got an object with `cost`\. Pass tensors under/],
+    [
+      'as one tensor for two outputs',
+      two,
+      () => tf.ones([6]),
+      /\(`price`, `sold`\), got one tensor\. Pass an array of 2/,
+    ],
+    [
+      'for an output that there is not',
+      two,
+      () => ({ cost: tf.ones([6]) }),
+      /got an object with `cost`\. Pass tensors under/,
+    ],
     ['without an output', two, () => ({}), /got an object with no keys/],
   ])('%s is refused, and changes nothing', async (_, model, weights, message) => {
     const [subject, inputs, targets] = model();
@@ -123,9 +159,13 @@ describe('sampleWeight', () => {
 
 it('refuses class weights that do not fit, as the host does', async () => {
   const [inputs, targets] = [x(), oneHot(6)];
-  await expect(trainStep(classifier(), inputs, targets, { classWeight: { 0: 1 } })).rejects.toThrow(/classWeight must contain/);
+  await expect(trainStep(classifier(), inputs, targets, { classWeight: { 0: 1 } })).rejects.toThrow(
+    /classWeight must contain/,
+  );
   const both = [y(), tf.ones([6, 1])];
-  await expect(trainStep(twoOutputs(), inputs, both, { classWeight: [{ 0: 1 }] })).rejects.toThrow(/classWeight is an array of 1/);
+  await expect(trainStep(twoOutputs(), inputs, both, { classWeight: [{ 0: 1 }] })).rejects.toThrow(
+    /classWeight is an array of 1/,
+  );
 });
 
 describe('decomposedLoss', () => {
@@ -140,16 +180,32 @@ describe('decomposedLoss', () => {
     ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown`, got `logkeys`/],
     ['argument', 'layer', /Expected the arguments to be an object with `logKeys`, `breakdown`, got 'layer'/],
     ['argument', null, /got null\. Pass \{\}, or leave it out/],
-    ['logKeys', { logKeys: { dataLoss: 'a', regularizationLoss: 'a' } }, /`logKeys\.dataLoss` and `logKeys\.regularizationLoss` to differ, got 'a'/],
-    ['logKeys', { logKeys: { valTotalLoss: 'val_data_loss' } }, /`logKeys\.valDataLoss` and `logKeys\.valTotalLoss` to differ/],
+    [
+      'logKeys',
+      { logKeys: { dataLoss: 'a', regularizationLoss: 'a' } },
+      /`logKeys\.dataLoss` and `logKeys\.regularizationLoss` to differ, got 'a'/,
+    ],
+    [
+      'logKeys',
+      { logKeys: { valTotalLoss: 'val_data_loss' } },
+      /`logKeys\.valDataLoss` and `logKeys\.valTotalLoss` to differ/,
+    ],
   ])('refuses a %s that it does not know: %j', (_, args, message) => {
     expect(() => decomposedLoss(args as DecomposedLossArgs)).toThrow(message);
   });
 
   it.each([
     ['the loss', { dataLoss: 'loss' }, "Expected `logKeys.dataLoss` to be a name of its own, got 'loss'"],
-    ['a metric', { regularizationLoss: 'mae' }, "got 'mae', which is there already: the host, the model's own loss, a metric or another callback has it (`batch`, `size`, `loss`, `mae`"],
-    ['a validation metric', { valTotalLoss: 'val_mae' }, "`logKeys.valTotalLoss` to be a name of its own, got 'val_mae'"],
+    [
+      'a metric',
+      { regularizationLoss: 'mae' },
+      "got 'mae', which is there already: the host, the model's own loss, a metric or another callback has it (`batch`, `size`, `loss`, `mae`",
+    ],
+    [
+      'a validation metric',
+      { valTotalLoss: 'val_mae' },
+      "`logKeys.valTotalLoss` to be a name of its own, got 'val_mae'",
+    ],
     ['a count of the host', { dataLoss: 'size' }, "got 'size', which is there already: the host"],
   ])('refuses the name of %s before training', async (_, logKeys, message) => {
     const model = regressor({ metrics: ['mae'] });
@@ -161,7 +217,12 @@ describe('decomposedLoss', () => {
 
   it.each([
     ['a key', [], { dataLoss: 'regularization_loss/hidden' }, "got 'regularization_loss/hidden'"],
-    ['a metric', [Object.assign((a: tfjs.Tensor, b: tfjs.Tensor) => tf.sub(a, b), { fnName: 'r/q' })], { regularizationLoss: 'r' }, "got 'r/"],
+    [
+      'a metric',
+      [Object.assign((a: tfjs.Tensor, b: tfjs.Tensor) => tf.sub(a, b), { fnName: 'r/q' })],
+      { regularizationLoss: 'r' },
+      "got 'r/",
+    ],
   ])('refuses %s that reads as a part of the breakdown', async (_, metrics, logKeys, message) => {
     const fit = (breakdown: 'none' | 'layer') => {
       const model = regressor({ metrics: metrics as never });
@@ -172,7 +233,7 @@ describe('decomposedLoss', () => {
     await expect(fit('none')).resolves.toBeDefined();
   });
 
-  it('takes a metric\'s name that only validation would need', async () => {
+  it("takes a metric's name that only validation would need", async () => {
     const model = regressor({ metrics: ['mae'] });
     const logKeys = { valTotalLoss: 'val_mae' };
     const { history } = await model.fit(x(), y(), { ...silent, callbacks: decomposedLoss({ logKeys }) });
@@ -181,7 +242,9 @@ describe('decomposedLoss', () => {
 
   it('refuses a second one with the same names in one fit', async () => {
     const callbacks = [decomposedLoss(), decomposedLoss()];
-    await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(/'data_loss', which is there already.*another callback/);
+    await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(
+      /'data_loss', which is there already.*another callback/,
+    );
   });
 
   it('refuses to watch two trainings at once, and goes on with the first', async () => {
@@ -195,7 +258,9 @@ describe('decomposedLoss', () => {
 
   it('refuses to stand twice in one list', async () => {
     const callback = decomposedLoss();
-    await expect(regressor().fit(x(), y(), { ...silent, callbacks: [callback, callback] })).rejects.toThrow(/once, got the same one twice/);
+    await expect(regressor().fit(x(), y(), { ...silent, callbacks: [callback, callback] })).rejects.toThrow(
+      /once, got the same one twice/,
+    );
   });
 
   it('explains why the host does not take it behind a plain object', async () => {
@@ -208,14 +273,17 @@ describe('decomposedLoss', () => {
   it('explains what to do about a second copy of tfjs-layers', async () => {
     const callback = decomposedLoss();
     // What another copy's fit does with an instance that it does not know: it calls its methods on an object of its own.
-    await expect(callback.onTrainBegin.call({} as never)).rejects.toThrow(/of one tfjs-layers, got a second copy\. Install one copy/);
+    await expect(callback.onTrainBegin.call({} as never)).rejects.toThrow(
+      /of one tfjs-layers, got a second copy\. Install one copy/,
+    );
   });
 
-  it('explains that a training step of the user\'s own cannot be watched, and leaves nothing of it', async () => {
+  it("explains that a training step of the user's own cannot be watched, and leaves nothing of it", async () => {
     const model = notCompiled();
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
     Object.assign(model, { makeTrainFunction: () => () => [tf.scalar(1)] });
-    const message = /Expected the training step of `encoder` to take the mean .* got a step that does not\. The step was made\./;
+    const message =
+      /Expected the training step of `encoder` to take the mean .* got a step that does not\. The step was made\./;
     await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss() })).rejects.toThrow(message);
     const [inputs, targets] = [x(), y()];
     expect(await tensorsLeftBy(() => trainStep(model, inputs, targets))).toBe(0);
@@ -233,6 +301,8 @@ describe('decomposedLoss', () => {
         return host.call(this);
       },
     });
-    await expect(trainStep(model, x(), y())).rejects.toThrow(/Expected the training step of `sequential_\d+_model` to take the mean .* another one, cannot be watched/);
+    await expect(trainStep(model, x(), y())).rejects.toThrow(
+      /Expected the training step of `sequential_\d+_model` to take the mean .* another one, cannot be watched/,
+    );
   });
 });

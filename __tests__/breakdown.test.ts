@@ -4,7 +4,7 @@ import { data, regressor } from './helpers/models';
 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
 
-it('by layer: each epoch\'s part of the penalty, summing to the whole', async () => {
+it("by layer: each epoch's part of the penalty, summing to the whole", async () => {
   const args = { verbose: 0 as const, epochs: 3, batchSize: 4, callbacks: decomposedLoss({ breakdown: 'layer' }) };
   const { history } = await regressor().fit(x(), y(), args);
   const keys = Object.keys(history).filter((key) => key.includes('/'));
@@ -26,7 +26,7 @@ it('by weight: the values of regularizationTerms at the weights of the step', as
   expect(history['regularization_loss/out/bias']![0]).toBeCloseTo(value('out', 'bias'), 6);
 });
 
-it('is in the epochs\' logs only, and under a name of your choice', async () => {
+it("is in the epochs' logs only, and under a name of your choice", async () => {
   const batchKeys: string[] = [];
   const spy = new tf.CustomCallback({ onBatchEnd: (_, logs) => void batchKeys.push(...Object.keys(logs!)) });
   const callbacks = [decomposedLoss({ breakdown: 'layer', logKeys: { regularizationLoss: 'penalty' } }), spy];

@@ -33,7 +33,7 @@ it.each([0, 1])('lets the host stop early on a value of its own, at place %i', a
   expect(epoch.length).toBeLessThan(9);
 });
 
-it('names its values among the run\'s metrics', async () => {
+it("names its values among the run's metrics", async () => {
   let metrics: unknown;
   class Reader extends tf.Callback {
     override async onTrainBegin() {
@@ -47,7 +47,7 @@ it('names its values among the run\'s metrics', async () => {
   expect(metrics).toEqual(['loss', 'val_loss', ...KEYS, ...VALIDATION]);
 });
 
-onTfjsNode('shows in tfjs-node\'s progress bar, by batch and by epoch', async () => {
+onTfjsNode("shows in tfjs-node's progress bar, by batch and by epoch", async () => {
   const { progressBarHelper } = jest.requireActual('@tensorflow/tfjs-node/dist/callbacks');
   const lines: string[] = [];
   const { log, ProgressBar } = progressBarHelper;
@@ -65,17 +65,24 @@ onTfjsNode('shows in tfjs-node\'s progress bar, by batch and by epoch', async ()
   } finally {
     Object.assign(progressBarHelper, { log, ProgressBar });
   }
-  expect(lines.find((line) => line.startsWith('data_loss='))).toMatch(/^data_loss=\S+ loss=\S+ regularization_loss=\S+ $/);
-  expect(lines.at(-1)).toMatch(/us\/step - data_loss=\S+ loss=\S+ regularization_loss=\S+ val_data_loss=.*val_total_loss=/);
+  expect(lines.find((line) => line.startsWith('data_loss='))).toMatch(
+    /^data_loss=\S+ loss=\S+ regularization_loss=\S+ $/,
+  );
+  expect(lines.at(-1)).toMatch(
+    /us\/step - data_loss=\S+ loss=\S+ regularization_loss=\S+ val_data_loss=.*val_total_loss=/,
+  );
 });
 
-onTfjsNode('arrives in TensorBoard\'s event files', async () => {
+onTfjsNode("arrives in TensorBoard's event files", async () => {
   const folder = mkdtempSync(join(tmpdir(), 'events-'));
   try {
     const board = (tf as unknown as typeof tfjsNode).node.tensorBoard(folder, { updateFreq: 'batch' });
     const callbacks = [board, decomposedLoss({ breakdown: 'layer' })];
     await regressor().fit(data([6, 4]), data([6, 1]), { verbose: 0, validationSplit: 0.5, callbacks });
-    const events = (part: string) => readdirSync(join(folder, part)).map((file) => readFileSync(join(folder, part, file), 'latin1')).join();
+    const events = (part: string) =>
+      readdirSync(join(folder, part))
+        .map((file) => readFileSync(join(folder, part, file), 'latin1'))
+        .join();
     expect(events('train')).toMatch(/batch_data_loss[^]*epoch_regularization_loss\/hidden/);
     expect(events('val')).toMatch(/epoch_data_loss[^]*epoch_total_loss/);
   } finally {

@@ -63,7 +63,10 @@ it('counts class weights with fitDataset as with fit, by output', async () => {
   expectToAddUp(streamed, 1);
   const labels = [tf.tensor2d([0, 1, 0, 1, 1, 0], [6, 1]), tf.tensor2d([1, 1, 0, 0, 1, 0], [6, 1])];
   const perOutput = { price: { 0: 1, 1: 2 }, sold: { 0: 3, 1: 1 } };
-  expectToAddUp(await twoOutputs().fit(x, labels, { ...silent, classWeight: perOutput, callbacks: decomposedLoss() }), 1);
+  expectToAddUp(
+    await twoOutputs().fit(x, labels, { ...silent, classWeight: perOutput, callbacks: decomposedLoss() }),
+    1,
+  );
 });
 
 it('serves several fits in a row, with a recompile in between', async () => {
@@ -146,7 +149,9 @@ describe('a model that is part of another', () => {
     const inner = tf.model({ inputs: innerInput, outputs: hidden });
     const inputs = tf.input({ shape: [4] });
     const before = tf.layers.dense({ units: 4, kernelRegularizer: l2() }).apply(inputs);
-    const outputs = tf.layers.dense({ units: 1, kernelRegularizer: l2() }).apply(inner.apply(before)) as tfjs.SymbolicTensor;
+    const outputs = tf.layers
+      .dense({ units: 1, kernelRegularizer: l2() })
+      .apply(inner.apply(before)) as tfjs.SymbolicTensor;
     const outer = tf.model({ inputs, outputs });
     [inner, outer].forEach((model) => model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.01) }));
     return { inner, outer };
@@ -167,7 +172,7 @@ describe('a model that is part of another', () => {
     const { inner, outer } = nested();
     const onBatchBegin = async () => {
       await outer.trainOnBatch(data([6, 4]), data([6, 1]));
-      tf.dispose(tf.variableGrads(() => tf.addN(inner.calculateLosses())) as never);
+      tf.dispose(tf.variableGrads(() => tf.addN(inner.calculateLosses())));
     };
     const callbacks = [decomposedLoss(), new tf.CustomCallback({ onBatchBegin })];
     expectToAddUp(await inner.fit(data([6, 4]), data([6, 4]), { ...silent, epochs: 2, callbacks }), 2);

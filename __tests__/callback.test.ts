@@ -40,9 +40,7 @@ describe('what a batch reports', () => {
 
   it('keeps the digits of a data loss that the penalty dwarfs', async () => {
     const model = tf.sequential({
-      layers: [
-        tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: tf.regularizers.l2({ l2: 1e5 }) }),
-      ],
+      layers: [tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: tf.regularizers.l2({ l2: 1e5 }) })],
     });
     model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(1e-9) });
     const [x, y] = [data([6, 4]), data([6, 1], 2)];
@@ -84,7 +82,7 @@ describe('what a batch reports', () => {
 });
 
 describe('what an epoch reports', () => {
-  it('adds up to the host\'s loss, also with a smaller last batch', async () => {
+  it("adds up to the host's loss, also with a smaller last batch", async () => {
     const model = regressor();
     const args = { epochs: 3, batchSize: 4, verbose: 0 as const, callbacks: [decomposedLoss()] };
     const { history } = await model.fit(data([10, 4]), data([10, 1]), args);

@@ -6,14 +6,20 @@ import { batches, data, regressor, twoOutputs } from './helpers/models';
 const [x, y] = [() => data([10, 4]), () => data([10, 1])];
 const targets = () => [y(), tf.cast(tf.greater(data([10, 1], 3), 0), 'float32')];
 
-const penalty = (model: tfjs.LayersModel): number => regularizationTerms(model).reduce((sum, { value }) => sum + value, 0);
+const penalty = (model: tfjs.LayersModel): number =>
+  regularizationTerms(model).reduce((sum, { value }) => sum + value, 0);
 
-it('returns the host\'s loss and metrics, the penalty, and their sum', async () => {
+it("returns the host's loss and metrics, the penalty, and their sum", async () => {
   const model = regressor({ metrics: ['mae', 'mse'] });
-  const [loss, mae, mse] = (model.evaluate(x(), y(), { batchSize: 4 }) as tfjs.Scalar[]).map((value) => value.dataSync()[0]!);
+  const [loss, mae, mse] = (model.evaluate(x(), y(), { batchSize: 4 }) as tfjs.Scalar[]).map(
+    (value) => value.dataSync()[0]!,
+  );
   const result = await evaluate(model, x(), y(), { batchSize: 4 });
   expect(result.data).toBe(loss);
-  expect(result.metrics).toEqual([{ name: 'mae', value: mae }, { name: 'mse', value: mse }]);
+  expect(result.metrics).toEqual([
+    { name: 'mae', value: mae },
+    { name: 'mse', value: mse },
+  ]);
   expect(result.outputs).toEqual([{ name: 'out', data: loss }]);
   expect(result.regularization).toBeCloseTo(penalty(model), 6);
   expect(result.total).toBe(result.data + result.regularization);

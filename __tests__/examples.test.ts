@@ -1,6 +1,7 @@
 import { main as dataAndPenalty } from '../examples/01-data-and-penalty/main';
 import { main as mnist } from '../examples/02-mnist-fit-dataset/main';
 import { main as customLoop } from '../examples/03-custom-loop/main';
+import { main as audit } from '../examples/04-audit/main';
 import { backend } from './helpers/backend';
 
 /** The examples choose their backend themselves, and train too much for the slower ones. */
@@ -37,4 +38,11 @@ example('03 learns in a loop of its own', async () => {
   const { first, last } = await customLoop({ steps: 50 });
   expect(last.data).toBeLessThan(first.data);
   expect(printed.join('\n')).toMatch(/held out {3}total .* = data .* \+ regularization/);
+});
+
+example('04 shows what is dropped, and nothing once it is enforced', async () => {
+  const { before, after, penalties } = await audit({ epochs: 2 });
+  expect(before).toEqual(['regularizer-dropped', 'regularizer-dropped']);
+  expect(after).toEqual([]);
+  expect(penalties).toHaveLength(2);
 });

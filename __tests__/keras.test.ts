@@ -45,8 +45,8 @@ it.each(cases)('trainStep, evaluate and regularizationTerms agree with Keras: $n
     const penalty = regularizationTerms(model).reduce((sum, { value }) => sum + value, 0);
     expectClose(penalty, keras.regularization);
     expectSame(await trainStep(model, batch.x, batch.y, { classWeight }), keras);
-    expectSame(await evaluate(model, x as never, y as never), keras.evaluation);
+    expectSame(await evaluate(model, x, y), keras.evaluation);
   }
-  tf.dispose(all as never);
+  tf.dispose(all);
   dispose();
 });

@@ -105,7 +105,7 @@ it('counts a penalty of integers', async () => {
   ).toBe(0);
 });
 
-it('does not dispose a tensor of the user\'s that is a penalty', async () => {
+it("does not dispose a tensor of the user's that is a penalty", async () => {
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
   model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
   const constant = tf.scalar(0.25);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as library from 'tfjs-decomposed-loss';
@@ -11,6 +11,20 @@ const blocks = Array.from(readme.matchAll(/^```js\n([^]*?)^```/gm), ([, code]) =
 /** The recipes log to a folder of their own, and use tfjs-node's TensorBoard callback. */
 const recipe = backend === 'tensorflow' ? it : it.skip;
 
+/** An LSTM as Keras saves it: its regularizer is of the class `L2`. */
+function saveLstm(folder: string): void {
+  const kernelRegularizer = tf.regularizers.l2({ l2: 0.5 });
+  const layer = tf.layers.lstm({ units: 2, inputShape: [3, 1], kernelRegularizer });
+  const model = tf.sequential({ layers: [layer, tf.layers.dense({ units: 1 })] });
+  const topology = JSON.stringify(model.toJSON(null, false)).replace('"L1L2","config":{"l1":0,', '"L2","config":{');
+  const weights = model.weights.map(({ originalName, shape }) => ({ name: originalName, shape, dtype: 'float32' }));
+  const values = model.getWeights().map((weight) => Buffer.from(weight.dataSync().buffer));
+  mkdirSync(folder);
+  writeFileSync(join(folder, 'weights.bin'), Buffer.concat(values));
+  const weightsManifest = [{ paths: ['weights.bin'], weights }];
+  writeFileSync(join(folder, 'model.json'), JSON.stringify({ modelTopology: JSON.parse(topology), weightsManifest }));
+}
+
 const modules: Record<string, unknown> = { '@tensorflow/tfjs-node': tf, 'tfjs-decomposed-loss': library };
 const AsyncFunction = (async () => undefined).constructor as new (
   ...code: string[]
@@ -18,7 +32,10 @@ const AsyncFunction = (async () => undefined).constructor as new (
 
 const folder = mkdtempSync(join(tmpdir(), 'readme-'));
 const here = process.cwd();
-beforeAll(() => process.chdir(folder));
+beforeAll(() => {
+  process.chdir(folder);
+  saveLstm('lstm');
+});
 afterAll(() => {
   process.chdir(here);
   rmSync(folder, { recursive: true });

@@ -30,7 +30,12 @@ it('names each regularizer of each weight, L1 and L2 of one apart, with value an
     { ...named, layer: 'out', weight: 'kernel', kind: 'l2', l1: 0, l2: 0.3 },
     { ...named, layer: 'out', weight: 'bias', kind: 'l1', l1: 0.4, l2: 0 },
   ]);
-  const values = [penalty(hidden, { l2: 0.1 }), penalty(out, { l1: 0.02 }), penalty(out, { l2: 0.3 }), penalty(bias, { l1: 0.4 })];
+  const values = [
+    penalty(hidden, { l2: 0.1 }),
+    penalty(out, { l1: 0.02 }),
+    penalty(out, { l2: 0.3 }),
+    penalty(bias, { l1: 0.4 }),
+  ];
   const whole = values.reduce((a, b) => a + b);
   terms.forEach(({ value, share }, row) => {
     expect(value).toBeCloseTo(values[row]!, 6);
@@ -60,13 +65,19 @@ it('counts a shared layer and a shared model as often as training calls them', a
   const thrice = [0, 1, 2].reduce((value) => encoder.apply(value) as tfjs.SymbolicTensor, twice);
   const model = compiled(a, tf.layers.dense({ units: 1 }).apply(thrice) as tfjs.SymbolicTensor);
   const terms = regularizationTerms(model);
-  expect(terms.map(({ layer, calls }) => [layer, calls])).toEqual([['shared', 2], ['encoder/dense', 3]]);
+  expect(terms.map(({ layer, calls }) => [layer, calls])).toEqual([
+    ['shared', 2],
+    ['encoder/dense', 3],
+  ]);
   expect(terms[0]!.value).toBeCloseTo(2 * penalty(shared.getWeights()[0]!, { l2: 0.1 }), 5);
   expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
 });
 
 it('names nested models, wrapped layers and layers that share a container', async () => {
-  const inner = tf.sequential({ name: 'inner', layers: [tf.layers.dense({ name: 'd', units: 4, inputShape: [4], kernelRegularizer: l2() })] });
+  const inner = tf.sequential({
+    name: 'inner',
+    layers: [tf.layers.dense({ name: 'd', units: 4, inputShape: [4], kernelRegularizer: l2() })],
+  });
   const nested = tf.input({ shape: [4] });
   const middle = tf.model({ name: 'middle', inputs: nested, outputs: inner.apply(nested) as tfjs.SymbolicTensor });
   const inputs = tf.input({ shape: [4] });
@@ -87,7 +98,9 @@ it('names nested models, wrapped layers and layers that share a container', asyn
 });
 
 it('sees what a Sequential hides: unbuilt lists and Sequentials within', async () => {
-  const inner = tf.sequential({ layers: [tf.layers.dense({ name: 'd', units: 3, inputShape: [4], kernelRegularizer: l2() })] });
+  const inner = tf.sequential({
+    layers: [tf.layers.dense({ name: 'd', units: 3, inputShape: [4], kernelRegularizer: l2() })],
+  });
   const outer = tf.sequential({ layers: [inner, tf.layers.dense({ name: 'out', units: 1, kernelRegularizer: l2() })] });
   outer.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.01) });
   const terms = regularizationTerms(outer);
@@ -95,7 +108,7 @@ it('sees what a Sequential hides: unbuilt lists and Sequentials within', async (
   expect(sum(terms)).toBeCloseTo(await addedByTraining(outer), 5);
 });
 
-describe('what is not one of the host\'s regularizers', () => {
+describe("what is not one of the host's regularizers", () => {
   class Orthogonal {
     static className = 'Orthogonal';
     apply = (weight: tfjs.Tensor): tfjs.Scalar =>
@@ -112,11 +125,13 @@ describe('what is not one of the host\'s regularizers', () => {
     const hidden = tf.layers.dense({ name: 'hidden', units: 3, kernelRegularizer: 'Orthogonal' }).apply(x);
     const model = compiled(x, tf.layers.dense({ units: 1 }).apply(hidden) as tfjs.SymbolicTensor);
     const terms = regularizationTerms(model);
-    expect(terms).toMatchObject([{ layer: 'hidden', weight: 'kernel', kind: 'custom', regularizer: 'Orthogonal', l1: 0, l2: 0, share: 1 }]);
+    expect(terms).toMatchObject([
+      { layer: 'hidden', weight: 'kernel', kind: 'custom', regularizer: 'Orthogonal', l1: 0, l2: 0, share: 1 },
+    ]);
     expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
   });
 
-  it('is custom also where it derives from the host\'s own', async () => {
+  it("is custom also where it derives from the host's own", async () => {
     const L1L2 = tf.regularizers.l1l2().constructor as new (args: object) => { apply(x: tfjs.Tensor): tfjs.Scalar };
     class Doubled extends L1L2 {
       override apply(weight: tfjs.Tensor): tfjs.Scalar {
@@ -126,7 +141,10 @@ describe('what is not one of the host\'s regularizers', () => {
     }
     const x = inputs();
     const kernelRegularizer = new Doubled({ l1: 0, l2: 0.1 }) as never;
-    const model = compiled(x, tf.layers.dense({ name: 'd', units: 1, kernelRegularizer }).apply(x) as tfjs.SymbolicTensor);
+    const model = compiled(
+      x,
+      tf.layers.dense({ name: 'd', units: 1, kernelRegularizer }).apply(x) as tfjs.SymbolicTensor,
+    );
     const terms = regularizationTerms(model);
     expect(terms).toMatchObject([{ weight: 'kernel', kind: 'custom', regularizer: 'Doubled' }]);
     expect(terms[0]!.value).toBeCloseTo(2 * penalty(model.getWeights()[0]!, { l2: 0.1 }), 6);
@@ -146,13 +164,18 @@ describe('what is not one of the host\'s regularizers', () => {
     ]);
     expect(added[0]!.value).toBeCloseTo(penalty(bias.read(), { l1: 1 }), 6);
     expect(sum(regularizationTerms(model))).toBeCloseTo(await addedByTraining(model), 5);
-    const args = { verbose: 0 as const, epochs: 2, validationSplit: 0.5, callbacks: decomposedLoss({ breakdown: 'weight' }) };
+    const args = {
+      verbose: 0 as const,
+      epochs: 2,
+      validationSplit: 0.5,
+      callbacks: decomposedLoss({ breakdown: 'weight' }),
+    };
     const { history } = await model.fit(data([6, 4]), data([6, 1]), args);
     expect(history['regularization_loss/hidden/added_loss']![0]).toBeGreaterThan(0.25);
     expect(constant.isDisposed).toBe(false);
   });
 
-  it('counts what a layer class of the user\'s computes itself', async () => {
+  it("counts what a layer class of the user's computes itself", async () => {
     class Stern extends tf.layers.Layer {
       static className = 'Stern';
       override calculateLosses(): tfjs.Scalar[] {
@@ -188,14 +211,20 @@ it('gives no share where terms cancel out, and keeps layers apart whose paths lo
   layer.addLoss([() => tf.scalar(1), () => tf.scalar(-1)]);
   expect(regularizationTerms(plain).map(({ share }) => share)).toEqual([0, 0]);
   expect(regularizationTerms(model)).toHaveLength(4);
-  const nested = tf.sequential({ name: 'a', layers: [tf.layers.dense({ name: 'b', units: 4, inputShape: [4], kernelRegularizer: l2() })] });
+  const nested = tf.sequential({
+    name: 'a',
+    layers: [tf.layers.dense({ name: 'b', units: 4, inputShape: [4], kernelRegularizer: l2() })],
+  });
   const inputs = tf.input({ shape: [4] });
   const alike = tf.layers.dense({ name: 'a/b', units: 4, kernelRegularizer: l2(0.3) });
   const both = compiled(inputs, alike.apply(nested.apply(inputs)) as tfjs.SymbolicTensor);
-  expect(regularizationTerms(both).map(({ layer: path, l2: c, calls }) => [path, c, calls])).toEqual([['a/b', 0.1, 1], ['a/b', 0.3, 1]]);
+  expect(regularizationTerms(both).map(({ layer: path, l2: c, calls }) => [path, c, calls])).toEqual([
+    ['a/b', 0.1, 1],
+    ['a/b', 0.3, 1],
+  ]);
 });
 
-it('is empty where nothing is regularized, and leaves the host\'s regularizers as they were', () => {
+it("is empty where nothing is regularized, and leaves the host's regularizers as they were", () => {
   const x = tf.input({ shape: [4] });
   const prototype = tf.regularizers.l1l2().constructor.prototype as { apply: unknown };
   const { apply } = prototype;

@@ -31,7 +31,7 @@ it('takes inputs and targets by name', async () => {
   expect(named).toEqual(listed);
 });
 
-it('names the one output\'s loss and no metric where there is none', async () => {
+it("names the one output's loss and no metric where there is none", async () => {
   const step = await trainStep(regressor(), x(), y());
   expect(step.outputs).toEqual([{ name: 'out', data: step.data }]);
   expect(step.metrics).toEqual([]);
@@ -88,7 +88,7 @@ describe('weights', () => {
     expect(named.outputs[1]).toEqual(listed.outputs[1]);
   });
 
-  it('of a loss function of one\'s own: one value a sample, or a clear error and no step', async () => {
+  it("of a loss function of one's own: one value a sample, or a clear error and no step", async () => {
     const sampleWeight = tf.tensor1d([1, 0, 0, 0, 0, 0]);
     const losses: Array<[(a: tfjs.Tensor, b: tfjs.Tensor) => tfjs.Tensor, number[]]> = [
       [(a, b) => tf.squaredDifference(a, b).mean(-1), [6]],
@@ -115,14 +115,30 @@ describe('weights', () => {
       return fillWeights(model);
     };
     const [inputs, targets] = [data([4, 3, 2]), data([4, 3, 2], 7)];
-    const errors = tf.squaredDifference(sequences().predict(inputs) as tfjs.Tensor, targets).mean(-1).arraySync() as number[][];
+    const errors = tf
+      .squaredDifference(sequences().predict(inputs) as tfjs.Tensor, targets)
+      .mean(-1)
+      .arraySync() as number[][];
     const bySample = [0, 1, 2, 3];
-    const byTime = [[1, 0, 2], [0, 0, 1], [3, 1, 1], [2, 2, 0]];
+    const byTime = [
+      [1, 0, 2],
+      [0, 0, 1],
+      [3, 1, 1],
+      [2, 2, 0],
+    ];
     const mean = (weight: (sample: number, time: number) => number) =>
-      errors.flatMap((times, sample) => times.map((error, time) => error * weight(sample, time))).reduce((a, b) => a + b) / 12;
+      errors
+        .flatMap((times, sample) => times.map((error, time) => error * weight(sample, time)))
+        .reduce((a, b) => a + b) / 12;
     const one = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor1d(bySample) });
-    expect(one.data).toBeCloseTo(mean((sample) => bySample[sample]!), 5);
+    expect(one.data).toBeCloseTo(
+      mean((sample) => bySample[sample]!),
+      5,
+    );
     const other = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor2d(byTime) });
-    expect(other.data).toBeCloseTo(mean((sample, time) => byTime[sample]![time]!), 5);
+    expect(other.data).toBeCloseTo(
+      mean((sample, time) => byTime[sample]![time]!),
+      5,
+    );
   });
 });

@@ -48,7 +48,8 @@ async function usesNewest(folder, tarball) {
   await fs.copyFile(path.join(folder, 'app.ts'), path.join(folder, 'module.mts'));
   await compile(folder, forBundler);
   await compile(folder, ['--module', 'nodenext', '--outDir', 'built', 'app.ts', 'module.mts']);
-  for (const app of ['app.mjs', 'app.cjs', 'built/app.js', 'built/module.mjs']) runNode([app], { cwd: folder });
+  for (const app of ['app.mjs', 'app.cjs', 'built/app.js', 'built/module.mjs', 'audit.cjs'])
+    runNode([app], { cwd: folder });
 }
 
 /** With ordinary peers npm would put the newest tfjs-layers beside the one that the app has pinned. */
@@ -56,7 +57,7 @@ async function usesPinned(folder, tarball) {
   const { oldest } = peers();
   await consumer(folder, tarball, `@tensorflow/tfjs@${oldest}`, oldest);
   await compile(folder, forBundler);
-  for (const app of ['app.mjs', 'app.cjs']) runNode([app], { cwd: folder });
+  for (const app of ['app.mjs', 'app.cjs', 'audit.cjs']) runNode([app], { cwd: folder });
 }
 
 /** Installs what would be published in empty projects and trains there, from ECMAScript modules, CommonJS and TypeScript. */

@@ -8,7 +8,9 @@ import { describe, list } from './describe.js';
  */
 export function checkArguments(args: object, names: readonly string[]): void {
   if (typeof args !== 'object' || args === null) {
-    throw new Error(`Expected the arguments to be an object with ${list(names)}, got ${describe(args)}. Pass {}, or leave it out.`);
+    throw new Error(
+      `Expected the arguments to be an object with ${list(names)}, got ${describe(args)}. Pass {}, or leave it out.`,
+    );
   }
   const unknown = Object.keys(args).find((name) => !names.includes(name));
   if (unknown !== undefined) {
@@ -22,7 +24,8 @@ export function checkArguments(args: object, names: readonly string[]): void {
  * @throws Error that names the argument.
  */
 export function checkData(name: 'x' | 'y', data: unknown): void {
-  const tensors = data instanceof Tensor ? [data] : typeof data === 'object' && data !== null ? Object.values(data) : [];
+  const tensors =
+    data instanceof Tensor ? [data] : typeof data === 'object' && data !== null ? Object.values(data) : [];
   if (tensors.length === 0 || !tensors.every((tensor) => tensor instanceof Tensor)) {
     throw new Error(
       `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${describe(data)}. ` +

@@ -47,7 +47,9 @@ export class DecomposedLossCallback extends Callback {
     checkArguments(args, ['logKeys', 'breakdown']);
     const { logKeys, breakdown = 'none' } = args;
     if (!BREAKDOWNS.includes(breakdown)) {
-      throw new Error(`Expected \`breakdown\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`);
+      throw new Error(
+        `Expected \`breakdown\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
+      );
     }
     this.#keys = resolveLogKeys(logKeys);
     this.#breakdown = breakdown;
@@ -56,7 +58,9 @@ export class DecomposedLossCallback extends Callback {
   /** @internal */
   override setParams(params: Callback['params']): void {
     if (this.params === params) {
-      throw new Error('Expected `decomposedLoss()` to stand in `callbacks` once, got the same one twice. Leave one out.');
+      throw new Error(
+        'Expected `decomposedLoss()` to stand in `callbacks` once, got the same one twice. Leave one out.',
+      );
     }
     if (this.#run) {
       throw new Error(

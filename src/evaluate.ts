@@ -22,9 +22,7 @@ export interface EvaluateDatasetArgs {
 }
 
 /** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
-export type EvaluationDataset = Drawable<'iterator'> | Drawable<'next'>;
-
-type Drawable<Method extends string> = Record<Method, () => Promise<unknown>>;
+export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
 
 type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
 
@@ -50,7 +48,7 @@ export async function evaluate(
   checkData('y', y);
   checkArguments(args, ['batchSize']);
   // The host's types leave out objects by name, which it takes.
-  const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args as { batchSize?: number });
+  const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
   return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
 }
 
@@ -70,7 +68,7 @@ export async function evaluateDataset(
   checkDataset(dataset);
   checkArguments(args, ['batches']);
   return listening(trained, async (activity) => {
-    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args as { batches?: number });
+    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
     const values = asArray(await host);
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');

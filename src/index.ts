@@ -1,4 +1,5 @@
 export { ActivityRegularization, activityRegularization } from './activity-regularization.js';
+export { auditRegularization } from './audit-regularization.js';
 export { DecomposedLossCallback, decomposedLoss } from './callback.js';
 export { enforceRegularization } from './enforce-regularization.js';
 export { evaluate, evaluateDataset } from './evaluate.js';
@@ -8,6 +9,9 @@ export { trainStep } from './train-step.js';
 export { addWeightDecay } from './weight-decay.js';
 
 export type { ActivityRegularizationArgs } from './activity-regularization.js';
+export type { AuditRegularizationArgs } from './audit-regularization.js';
+export type { RegularizationFinding, RegularizationFindingCode } from './audit/finding.js';
+export type { RegularizationAudit } from './audit/report.js';
 export type { DecomposedLossArgs } from './callback.js';
 export type { DecomposedLoss, MetricValue, OutputLoss } from './decomposed-loss.js';
 export type { EnforcedChange, EnforcedRegularization } from './enforce-regularization.js';

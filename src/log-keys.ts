@@ -27,7 +27,9 @@ const HOST_KEYS = ['batch', 'size'];
  */
 export function resolveLogKeys(args: Partial<LogKeys> = {}): LogKeys {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) {
-    throw new Error(`Expected \`logKeys\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}, say.`);
+    throw new Error(
+      `Expected \`logKeys\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}, say.`,
+    );
   }
   for (const [entry, name] of Object.entries(args)) {
     if (!NAMES.includes(entry as keyof LogKeys)) {

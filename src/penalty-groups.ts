@@ -24,7 +24,9 @@ export const ACTIVITY = 'activity';
  */
 export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'): string[] {
   const calls = penaltyCalls(model);
-  return breakdown === 'layer' ? calls.map(({ path }) => path) : calls.map((call) => `${call.path}/${weightName(call)}`);
+  return breakdown === 'layer'
+    ? calls.map(({ path }) => path)
+    : calls.map((call) => `${call.path}/${weightName(call)}`);
 }
 
 function weightName(call: PenaltyCall): string {

@@ -28,7 +28,9 @@ function byOutput(names: readonly string[], weights: NamedTensors): Array<Tensor
     if (names.length === 1) return [weights];
     throw new Error(`${expected} one tensor. Pass an array of ${names.length} tensors, or an object with those names.`);
   }
-  if (typeof weights !== 'object' || weights === null) throw new Error(`${expected} ${describe(weights)}. Pass tensors.`);
+  if (typeof weights !== 'object' || weights === null) {
+    throw new Error(`${expected} ${describe(weights)}. Pass tensors.`);
+  }
   if (Array.isArray(weights)) {
     if (weights.length === names.length && weights.every((weight) => weight == null || weight instanceof Tensor)) {
       return weights.map((weight) => weight ?? null);

@@ -1,7 +1,8 @@
 import { addN, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 
-const joined = (tensors: readonly Tensor[]): Tensor => tidy(() => concat(tensors.map((tensor) => reshape(tensor, [-1]))));
+const joined = (tensors: readonly Tensor[]): Tensor =>
+  tidy(() => concat(tensors.map((tensor) => reshape(tensor, [-1]))));
 
 /**
  * Reads the values of several tensors, one behind the other, in one transfer from the backend.

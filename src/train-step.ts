@@ -2,7 +2,15 @@ import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments, checkData } from './arguments.js';
 import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
-import { notWatchable, runStep, standardizeBatch, watchSteps, type Batch, type ObservedStep, type Weighting } from './host.js';
+import {
+  notWatchable,
+  runStep,
+  standardizeBatch,
+  watchSteps,
+  type Batch,
+  type ObservedStep,
+  type Weighting,
+} from './host.js';
 import { weightingBy } from './sample-weights.js';
 import { readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
@@ -71,7 +79,7 @@ function runWatched(
   let values: Scalar[] = [];
   try {
     const weighting: Weighting | undefined =
-      sampleWeight === undefined ? undefined : weightingBy(model, sampleWeight, batch.inputs[0]!.shape[0]!);
+      sampleWeight === undefined ? undefined : weightingBy(model, sampleWeight, batch.inputs[0]!.shape[0]);
     values = runStep(model, batch, weighting);
     const [step] = steps;
     if (step === undefined) throw notWatchable(model);

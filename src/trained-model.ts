@@ -55,5 +55,7 @@ function notALayersModel(value: unknown): Error {
       );
     }
   }
-  return new Error(`${expected} ${describe(value)}. Pass what \`tf.model\`, \`tf.sequential\` or \`tf.loadLayersModel\` gave.`);
+  return new Error(
+    `${expected} ${describe(value)}. Pass what \`tf.model\`, \`tf.sequential\` or \`tf.loadLayersModel\` gave.`,
+  );
 }

@@ -147,6 +147,6 @@ export class TrainingRun {
 function warnOfLostValidation(model: LayersModel): void {
   console.warn(
     `\`fitDataset\` loses validation values where outputs share a name (${list(model.outputNames)}), so the parts of ` +
-      'the validation loss are left out. Put a `tf.layers.activation({activation: \'linear\', name})` behind each output.',
+      "the validation loss are left out. Put a `tf.layers.activation({activation: 'linear', name})` behind each output.",
   );
 }

@@ -89,7 +89,8 @@ export function selectWeights(
   return selected;
 }
 
-const isKernel = ({ weight }: PlacedWeight): boolean => /^(.*_)?kernel$|^embeddings$/.test(shortName(weight));
+/** Whether a weight is a kernel of some kind: what weight decay is for by default. */
+export const isKernel = ({ weight }: PlacedWeight): boolean => /^(.*_)?kernel$|^embeddings$/.test(shortName(weight));
 
 type Found = 'layer' | 'weight' | undefined;
 

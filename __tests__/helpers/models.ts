@@ -9,7 +9,13 @@ export function numbers(count: number, seed = 1): number[] {
 }
 
 export const data = (shape: number[], seed = 1): tfjs.Tensor =>
-  tf.tensor(numbers(shape.reduce((a, b) => a * b, 1), seed), shape);
+  tf.tensor(
+    numbers(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+    shape,
+  );
 
 /** Gives every weight a value that is the same at every call. */
 export function fillWeights<M extends tfjs.LayersModel>(model: M): M {

@@ -51,7 +51,10 @@ export const recipes: fc.Arbitrary<Recipe> = fc.record({
 
 const regularizer = ({ l1, l2 }: Coefficients) => (l1 === 0 && l2 === 0 ? undefined : tf.regularizers.l1l2({ l1, l2 }));
 
-const layer = ({ units, kernel, bias, activation }: Hidden, args: Partial<Parameters<typeof tf.layers.dense>[0]> = {}) =>
+const layer = (
+  { units, kernel, bias, activation }: Hidden,
+  args: Partial<Parameters<typeof tf.layers.dense>[0]> = {},
+) =>
   tf.layers.dense({
     units,
     activation,

@@ -28,7 +28,7 @@ function digitReader(): LayersModel {
 function penaltyByHand(model: LayersModel): number {
   const kernels = model.trainableWeights.filter(({ name }) => name.includes('kernel'));
   return kernels
-    .flatMap((kernel) => Array.from((kernel.read()).dataSync()))
+    .flatMap((kernel) => Array.from(kernel.read().dataSync()))
     .reduce((sum, weight) => sum + L2 * weight * weight, 0);
 }
 

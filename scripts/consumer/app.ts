@@ -8,6 +8,7 @@ import {
   type DecomposedLossCallback,
   type RegularizationTerm,
 } from 'tfjs-decomposed-loss';
+import { registerKerasRegularizers } from 'tfjs-decomposed-loss/keras';
 
 function requireSum({ total, data, regularization }: DecomposedLoss): void {
   if (regularization > 0 && Math.abs(total - data - regularization) < 1e-6) return;
@@ -15,6 +16,7 @@ function requireSum({ total, data, regularization }: DecomposedLoss): void {
 }
 
 async function main(): Promise<void> {
+  registerKerasRegularizers();
   const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
   model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });

@@ -1,0 +1,111 @@
+import { tidy } from '@tensorflow/tfjs-core';
+import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
+import type { Regularizer } from '../host.js';
+import { shortName } from '../penalty-groups.js';
+import { readNumbersSync } from '../scalars.js';
+import { regularizerText, type AuditedModel, type AuditedTerm } from './audited-model.js';
+import { times, type RegularizationFinding } from './finding.js';
+
+/** The weights that are not named as the argument which regularizes them. */
+const WEIGHT_NAMES: { [argument: string]: string } = {
+  depthwiseRegularizer: 'depthwise_kernel',
+  pointwiseRegularizer: 'pointwise_kernel',
+  recurrentRegularizer: 'recurrent_kernel',
+};
+
+/** The weight that an argument such as `kernelRegularizer` is for. */
+export const weightOf = (argument: string): string => WEIGHT_NAMES[argument] ?? argument.replace(/Regularizer$/, '');
+
+/** Regularizers that a layer holds but that no penalty comes from. */
+export function argumentFindings(audited: AuditedModel): RegularizationFinding[] {
+  return audited.layers
+    .filter(({ layer }) => !audited.opaque.has(layer))
+    .flatMap(({ layer, path }) =>
+      Object.entries(layer).flatMap(([member, value]: [string, unknown]) =>
+        member.endsWith('Regularizer') && isRegularizer(value) ? about(audited, layer, path, member, value) : [],
+      ),
+    );
+}
+
+const isRegularizer = (value: unknown): value is Regularizer =>
+  typeof value === 'object' && value !== null && typeof (value as Partial<Regularizer>).apply === 'function';
+
+function about(
+  { terms }: AuditedModel,
+  layer: layers.Layer,
+  path: string,
+  member: string,
+  regularizer: Regularizer,
+): RegularizationFinding[] {
+  const declared = `${member}: ${regularizerText(regularizer)}`;
+  if (member === 'activityRegularizer') return [activityFinding(path, declared)];
+  const weightName = weightOf(member);
+  const weights = layer.weights.filter((weight) => shortName(weight) === weightName);
+  if (weights.length === 0) return [ignoredArgument(layer, path, member, declared)];
+  const present = terms.filter(({ weight }) => weights.includes(weight));
+  if (present.some((term) => term.regularizer === regularizer)) return [];
+  return [assigned(path, weights[0]!, declared, regularizer, present)];
+}
+
+function assigned(
+  path: string,
+  weight: LayerVariable,
+  declared: string,
+  regularizer: Regularizer,
+  present: readonly AuditedTerm[],
+): RegularizationFinding {
+  const instead = present.map(({ text, applied }) => `${text} ${times(applied)}`).join(', ');
+  const applied = present.reduce((sum, term) => sum + (term.applied === 0 ? 0 : term.applied * term.value), 0);
+  return {
+    code: 'assigned-after-build',
+    severity: 'warning',
+    layer: path,
+    weight: shortName(weight),
+    declared,
+    applied: instead === '' ? 'nothing' : `nothing of it, but ${instead}`,
+    remedy:
+      'Regularizers are bound when the weights are made. Call `addWeightDecay(model, {l1, l2, include: …})`, or give the ' +
+      'regularizer to the layer when you make it.',
+    penalty: { declared: tidy(() => readNumbersSync([regularizer.apply(weight.read())])[0]!), applied },
+  };
+}
+
+/** An argument that names a weight which the layer does not have. */
+export function ignoredArgument(
+  layer: layers.Layer,
+  path: string,
+  argument: string,
+  declared: string,
+): RegularizationFinding {
+  const names = layer.weights.map(shortName);
+  const kernel = names.find((name) => name.endsWith('kernel'));
+  const meant = Object.keys(WEIGHT_NAMES).find((name) => kernel !== undefined && weightOf(name) === kernel);
+  const remedy =
+    argument === 'kernelRegularizer' && meant !== undefined
+      ? `A ${layer.getClassName()} takes \`${meant}\`. For the built model, call ` +
+        "`addWeightDecay(model, {l2: …, include: '" +
+        `${path}'})\`.`
+      : `The layer has no \`${weightOf(argument)}\` (it has ${names.join(', ')}): leave the argument out.`;
+  return {
+    code: 'ignored-argument',
+    severity: kernel !== undefined && argument === 'kernelRegularizer' ? 'warning' : 'information',
+    layer: path,
+    weight: null,
+    declared,
+    applied: 'nothing',
+    remedy,
+    penalty: null,
+  };
+}
+
+/** A layer whose own activations are to be penalised. */
+export const activityFinding = (path: string, declared: string): RegularizationFinding => ({
+  code: 'activity-regularizer-ignored',
+  severity: 'warning',
+  layer: path,
+  weight: null,
+  declared,
+  applied: 'nothing: TensorFlow.js does not support it',
+  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss behind the layer.',
+  penalty: null,
+});

@@ -1,0 +1,114 @@
+import { tidy } from '@tensorflow/tfjs-core';
+import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
+import { declaredRegularizers, penaltySource, type DeclaredRegularizer } from '../declared-regularizers.js';
+import { className, coefficients, declaredCalls, type Regularizer } from '../host.js';
+import { shortName } from '../penalty-groups.js';
+import { readNumbersSync } from '../scalars.js';
+import { builtModel } from '../trained-model.js';
+import { placedWeights, type PlacedWeight } from '../weight-selection.js';
+
+/** One regularizer on one weight, with what the finders want to know of it. */
+export interface AuditedTerm extends DeclaredRegularizer {
+  /** `kernel`, say. */
+  weightName: string;
+  /** `l2(0.1)`; the class name of a custom regularizer. */
+  text: string;
+  /** `undefined` for a custom class. */
+  coefficients: { l1: number; l2: number } | undefined;
+  /** Whether the next `compile` would let training move it. */
+  movable: boolean;
+  /** The host's function behind the penalty, by which to know it again. */
+  loss: () => unknown;
+  /** Whether it is weight decay that was added to the built model. */
+  addedLater: boolean;
+  /** The penalty as the host computes it, once. */
+  value: number;
+  /** The same in float64 from the weight's values; `undefined` for a custom class. */
+  recomputed: number | undefined;
+}
+
+/** A model as the finders see it. */
+export interface AuditedModel {
+  /** As the user knows it: of a `Sequential` that itself. */
+  model: LayersModel;
+  /** The one that training runs on. */
+  trained: LayersModel;
+  terms: AuditedTerm[];
+  /** Every layer and cell that has weights, but no model, each once. */
+  layers: Array<{ layer: layers.Layer; path: string }>;
+  weights: PlacedWeight[];
+  /** The layers that compute their penalties by a `calculateLosses` of their own, of which no more can be said. */
+  opaque: Set<layers.Layer>;
+}
+
+/**
+ * Reads a model for the audit.
+ *
+ * @param model - A built model. Only read.
+ * @throws Error if `model` is not a built `tf.LayersModel`.
+ */
+export function auditedModel(model: LayersModel): AuditedModel {
+  const trained = builtModel(model);
+  const weights = placedWeights(model);
+  const places = new Map<layers.Layer, { layer: layers.Layer; path: string }>();
+  for (const place of weights.flatMap(({ around }) => around)) {
+    if (!(place.layer instanceof LayersModel) && !places.has(place.layer)) places.set(place.layer, place);
+  }
+  return {
+    model,
+    trained,
+    terms: auditedTerms(trained),
+    layers: [...places.values()],
+    weights,
+    opaque: new Set(declaredCalls(trained).flatMap(({ loss, layer }) => (loss === undefined ? [layer] : []))),
+  };
+}
+
+function auditedTerms(trained: LayersModel): AuditedTerm[] {
+  const calls = declaredCalls(trained);
+  const movable = new Set(trained.trainableWeights);
+  const declared = declaredRegularizers(trained).map((term) => ({
+    term,
+    call: calls.find((call) => {
+      const source = penaltySource(call);
+      return source?.regularizer === term.regularizer && source.weight === term.weight;
+    })!,
+  }));
+  let values: number[] = [];
+  tidy(() => {
+    values = readNumbersSync(declared.map(({ call }) => call.penalty()));
+  });
+  return declared.map(({ term, call }, index) => ({
+    ...term,
+    weightName: shortName(term.weight),
+    text: regularizerText(term.regularizer),
+    coefficients: coefficients(term.regularizer),
+    movable: movable.has(term.weight),
+    loss: call.loss!,
+    addedLater: call.index < 0,
+    value: values[index]!,
+    recomputed: penaltyInFloat64(term.regularizer, term.weight),
+  }));
+}
+
+/** `l1 * sum|w| + l2 * sum w²` in float64; `undefined` for a custom regularizer. */
+function penaltyInFloat64(regularizer: Regularizer, weight: LayerVariable): number | undefined {
+  const known = coefficients(regularizer);
+  if (known === undefined) return undefined;
+  let [absolute, squares] = [0, 0];
+  for (const value of weight.read().dataSync<'float32'>()) {
+    absolute += Math.abs(value);
+    squares += value * value;
+  }
+  return (known.l1 === 0 ? 0 : known.l1 * absolute) + (known.l2 === 0 ? 0 : known.l2 * squares);
+}
+
+/** `l2(0.1)`, `l1l2(l1 = 0.1, l2 = 0.2)`, or the name of a custom class. */
+export function regularizerText(regularizer: Regularizer): string {
+  const known = coefficients(regularizer);
+  if (known === undefined) return className(regularizer);
+  const { l1, l2 } = known;
+  if (l1 !== 0 && l2 !== 0) return `l1l2(l1 = ${l1}, l2 = ${l2})`;
+  if (l1 !== 0) return `l1(${l1})`;
+  return l2 === 0 ? 'l1l2(0, 0)' : `l2(${l2})`;
+}

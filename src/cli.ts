@@ -1,0 +1,10 @@
+#!/usr/bin/env node
+/// <reference types="node" />
+import { main } from './cli/main.js';
+
+void main(process.argv.slice(2), {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+}).then((code) => {
+  process.exitCode = code;
+});

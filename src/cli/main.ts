@@ -1,0 +1,63 @@
+/// <reference types="node" />
+import { parseArgs } from 'node:util';
+import { loadTensorFlow } from './tensorflow.js';
+import { UnusableInput, reason } from './unusable.js';
+
+const USAGE = `Usage: tfjs-decomposed-loss audit path/to/model.json [--json]
+
+Shows where the regularizers of a saved TensorFlow.js layers model do not do what they look as if they did.
+
+  --json   the report as JSON
+  --help   this text
+
+Exit code: 0 if there is no warning (findings for information alone count as clean), 1 if there are warnings, 2 if the
+file cannot be used.
+`;
+
+/** Where the command writes. */
+export interface CommandOutput {
+  out: (text: string) => void;
+  err: (text: string) => void;
+}
+
+/**
+ * Runs the command.
+ *
+ * @param argv - The arguments behind the command's name.
+ * @returns The exit code: 0 without warnings, 1 with, 2 for unusable input, about which one sentence goes to `err`.
+ */
+export async function main(argv: readonly string[], { out, err }: CommandOutput): Promise<number> {
+  const warn = console.warn;
+  console.warn = () => {};
+  try {
+    const { values, positionals } = parse(argv);
+    if (values.help === true) {
+      out(USAGE);
+      return 0;
+    }
+    const [command, path, ...others] = positionals;
+    if (command !== 'audit' || path === undefined || others.length > 0) throw new UnusableInput(USAGE.trimEnd());
+    await loadTensorFlow();
+    const { auditSavedModel } = await import('./audit-command.js');
+    const audit = await auditSavedModel(path);
+    out(`${values.json === true ? JSON.stringify(audit, null, 2) : audit.toString()}\n`);
+    return audit.warnings === 0 ? 0 : 1;
+  } catch (error) {
+    err(`${error instanceof UnusableInput ? error.message : `The audit failed: ${reason(error)}`}\n`);
+    return 2;
+  } finally {
+    console.warn = warn;
+  }
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    });
+  } catch (error) {
+    throw new UnusableInput(`${reason(error)}\n\n${USAGE.trimEnd()}`);
+  }
+}
