@@ -49,7 +49,7 @@ async function usesNewest(folder, tarball) {
   await compile(folder, forBundler);
   await compile(folder, ['--module', 'nodenext', '--outDir', 'built', 'app.ts', 'module.mts']);
   for (const app of ['app.mjs', 'app.cjs', 'built/app.js', 'built/module.mjs', 'audit.cjs'])
-    runNode([app], { cwd: folder });
+    {runNode([app], { cwd: folder });}
 }
 
 /** With ordinary peers npm would put the newest tfjs-layers beside the one that the app has pinned. */
