@@ -14,7 +14,7 @@ import { activityCases, loadActivityCase, tensorsOf, type ActivityFixture } from
 import type { KerasLosses } from './fixtures/keras';
 import { tf } from './helpers/backend';
 import { penalty } from './helpers/float64';
-import { tensorsLeftBy } from './helpers/memory';
+import { tensorsLeftBy, tensorsLeftByFailing } from './helpers/memory';
 import { batches, data, fillWeights, numbersOf, state } from './helpers/models';
 
 const L1 = 0.3;
@@ -389,10 +389,10 @@ describe('memory', () => {
     };
     const [built, without] = [build({ l1: L1, l2: L2 }), build({ l1: 0, l2: 0 })];
     const [x, y] = [data([6, 4]), data([6, 1], 2)];
-    const failing = (one: tfjs.LayersModel) => tensorsLeftBy(() => one.trainOnBatch(x, y));
+    const failing = (one: tfjs.LayersModel) => tensorsLeftByFailing(() => one.trainOnBatch(x, y));
     // The host keeps what the gradients of a step that throws would have needed, here one input more.
     expect((await failing(built)) - (await failing(without))).toBe(1);
-    expect(await tensorsLeftBy(() => trainStep(built, x, y))).toBe(0);
+    expect(await tensorsLeftByFailing(() => trainStep(built, x, y))).toBe(0);
     expect(built.getLayer('activity').calculateLosses().map(scalarOf)).toEqual([0]);
     fails = false;
     expectClose((await trainStep(built, x, y)).regularization, activityOf(model(), x) + weightsOf(model()));

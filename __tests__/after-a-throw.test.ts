@@ -1,7 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from './helpers/backend';
-import { tensorsLeftBy } from './helpers/memory';
+import { tensorsLeftByFailing } from './helpers/memory';
 import { batches, data, regressor, state } from './helpers/models';
 
 type Callback = InstanceType<typeof tf.Callback>;
@@ -87,8 +87,8 @@ it.each(accidents)('nothing is left of the run after %s', async (_, accident) =>
   const onTrainBegin = tf.CallbackList.prototype.onTrainBegin;
   const [plain, watched] = [regressor(), regressor()];
   const [left, leftPlain] = [
-    await tensorsLeftBy(() => accident(trainedModel(watched), [decomposedLoss({ breakdown: 'layer' })])),
-    await tensorsLeftBy(() => accident(trainedModel(plain), [new Idle()])),
+    await tensorsLeftByFailing(() => accident(trainedModel(watched), [decomposedLoss({ breakdown: 'layer' })])),
+    await tensorsLeftByFailing(() => accident(trainedModel(plain), [new Idle()])),
   ];
   expect(left).toBe(leftPlain);
   expect(traces(trainedModel(watched))).toEqual(traces(trainedModel(plain)));
@@ -159,7 +159,7 @@ it('trainStep leaves nothing of a batch of rank 1 whose class weights do not fit
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] });
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
   const [inputs, targets] = [data([6]), tf.tensor1d([0, 1, 2, 0, 1, 2])];
-  expect(await tensorsLeftBy(() => trainStep(model, inputs, targets, { classWeight: { 0: 1 } }))).toBe(0);
+  expect(await tensorsLeftByFailing(() => trainStep(model, inputs, targets, { classWeight: { 0: 1 } }))).toBe(0);
 });
 
 it('trainStep leaves nothing after an optimizer that throws', async () => {
@@ -168,7 +168,7 @@ it('trainStep leaves nothing after an optimizer that throws', async () => {
   model.optimizer.applyGradients = () => {
     throw new Error('the optimizer failed');
   };
-  expect(await tensorsLeftBy(() => trainStep(model, inputs, targets))).toBe(0);
+  expect(await tensorsLeftByFailing(() => trainStep(model, inputs, targets))).toBe(0);
 });
 
 it('trainStep leaves nothing after a step that throws, and the model trains on', async () => {
@@ -178,9 +178,9 @@ it('trainStep leaves nothing after a step that throws, and the model trains on',
   const lossFunctions = trained.lossFunctions;
   trained.lossFunctions = [failingLoss(0)];
   const [inputs, targets] = [x(), y()];
-  expect(await tensorsLeftBy(() => trainStep(watched, inputs, targets))).toBe(0);
+  expect(await tensorsLeftByFailing(() => trainStep(watched, inputs, targets))).toBe(0);
   trained.lossFunctions = lossFunctions;
-  expect(await tensorsLeftBy(() => trainStep(watched, data([6, 5]), targets))).toBe(1);
+  expect(await tensorsLeftByFailing(() => trainStep(watched, data([6, 5]), targets))).toBe(1);
   expect(traces(trained)).toEqual(before);
   await plain.trainOnBatch(inputs, targets);
   await watched.trainOnBatch(inputs, targets);

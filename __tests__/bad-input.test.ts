@@ -8,7 +8,7 @@ import {
   type DecomposedLossArgs,
 } from 'tfjs-decomposed-loss';
 import { tf } from './helpers/backend';
-import { tensorsLeftBy } from './helpers/memory';
+import { tensorsLeftByFailing } from './helpers/memory';
 import { batches, classifier, data, oneHot, regressor, state, twoOutputs } from './helpers/models';
 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
@@ -151,7 +151,7 @@ describe('sampleWeight', () => {
     const sampleWeight = (weights as () => never)();
     const before = await state(subject);
     const step = () => trainStep(subject, inputs, targets as never, { sampleWeight });
-    expect(await tensorsLeftBy(step)).toBe(0);
+    expect(await tensorsLeftByFailing(step)).toBe(0);
     await expect(step()).rejects.toThrow(message);
     expect(await state(subject)).toEqual(before);
   });
@@ -286,7 +286,7 @@ describe('decomposedLoss', () => {
       /Expected the training step of `encoder` to take the mean .* got a step that does not\. The step was made\./;
     await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss() })).rejects.toThrow(message);
     const [inputs, targets] = [x(), y()];
-    expect(await tensorsLeftBy(() => trainStep(model, inputs, targets))).toBe(0);
+    expect(await tensorsLeftByFailing(() => trainStep(model, inputs, targets))).toBe(0);
     await expect(trainStep(model, inputs, targets)).rejects.toThrow(message);
   });
 

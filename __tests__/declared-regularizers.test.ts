@@ -142,16 +142,17 @@ describe('lists what is declared and what the host applies', () => {
   });
 });
 
-it('tells which weights training leaves as they are: since it was compiled', () => {
+it('tells which weights training leaves as they are: those freed later move after the next compile', () => {
   const built = model([2], dense('one', { trainable: false }), dense('two'));
   const frozen = () => declaredRegularizers(built).map((one) => one.frozen);
   expect(frozen()).toEqual([true, false]);
   built.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
-  built.getLayer('two').trainable = false;
+  built.getLayer('one').trainable = true;
   expect(frozen()).toEqual([true, false]);
-  built.trainable = false;
   built.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
-  expect(frozen()).toEqual([true, true]);
+  expect(frozen()).toEqual([false, false]);
+  built.getLayer('two').trainable = false;
+  expect(frozen()).toEqual([false, true]);
 });
 
 it("knows a class of the user's own, also on a cell", () => {

@@ -8,7 +8,7 @@ import { build, recipes, type RandomModel } from './helpers/random-models';
 
 type Log = Record<'loss' | 'data_loss' | 'regularization_loss', number>;
 
-const runs = { numRuns: 25 };
+const runs = { numRuns: 20 };
 
 /** Trains for three epochs without shuffling and returns each batch's log. */
 async function train({ model, x, y }: RandomModel, batchSize: number, watched: boolean): Promise<Log[]> {

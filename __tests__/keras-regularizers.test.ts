@@ -6,7 +6,7 @@ import { kerasCases } from './fixtures/cases';
 import { kerasCase, type KerasCase } from './fixtures/keras';
 import keras2 from './fixtures/keras-json/keras-2.json';
 import keras3 from './fixtures/keras-json/keras-3.json';
-import { backend, tf } from './helpers/backend';
+import { isForBackend, tf } from './helpers/backend';
 import { penalty } from './helpers/float64';
 
 type Topology = Parameters<typeof tf.models.modelFromJSON>[0];
@@ -41,7 +41,7 @@ function built(model: tfjs.LayersModel): tfjs.LayersModel {
  */
 const UNLOADABLE = ['depthwise-conv2d', 'separable-conv2d'];
 
-const cases = kerasCases.filter(({ name, trainsOnWasm }) => name in topologies && (backend !== 'wasm' || trainsOnWasm));
+const cases = kerasCases.filter((one) => one.name in topologies && isForBackend(one));
 
 function dense(kernelRegularizer: string | L1 | L2): tfjs.LayersModel {
   return built(tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] }));

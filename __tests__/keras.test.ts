@@ -1,9 +1,9 @@
 import { decomposedLoss, evaluate, regularizationTerms, trainStep, type DecomposedLoss } from 'tfjs-decomposed-loss';
 import { kerasCases } from './fixtures/cases';
 import { batches, type KerasEvaluation } from './fixtures/keras';
-import { backend, tf } from './helpers/backend';
+import { isForBackend, tf } from './helpers/backend';
 
-const cases = kerasCases.filter(({ trainsOnWasm }) => backend !== 'wasm' || trainsOnWasm);
+const cases = kerasCases.filter(isForBackend);
 
 /** Within 1e-5 of Keras's number, relative to it. */
 function expectClose(actual: number | undefined, keras: number): void {

@@ -4,7 +4,7 @@ import { enforceRegularization } from 'tfjs-decomposed-loss';
 import { addWeightDecay, type DecayedWeight } from 'tfjs-decomposed-loss';
 import { enforcedCases, kerasCases } from './fixtures/cases';
 import { kerasCase } from './fixtures/keras';
-import { backend, tf, trainsConvolutions } from './helpers/backend';
+import { isForBackend, tf, trainsConvolutions } from './helpers/backend';
 import { penalty } from './helpers/float64';
 import { data, fillWeights, state } from './helpers/models';
 
@@ -50,9 +50,7 @@ function weightOf(model: tfjs.LayersModel, name: string): tfjs.Tensor {
 }
 
 describe('against Keras, whose layers were declared with the same regularizers', () => {
-  const cases = [...kerasCases, ...enforcedCases].filter(
-    ({ trainsOnWasm, expected }) => (backend !== 'wasm' || trainsOnWasm) && expected.terms.length > 0,
-  );
+  const cases = [...kerasCases, ...enforcedCases].filter((one) => isForBackend(one) && one.expected.terms.length > 0);
 
   /** A weight's name in Keras; TensorFlow.js leaves out the cell. */
   const names = (keras: string) => [keras, keras.replace(/[^/]+\/([^/]+)$/, '$1')];

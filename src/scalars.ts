@@ -1,8 +1,10 @@
-import { addN, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, cast, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 
 const joined = (tensors: readonly Tensor[]): Tensor =>
-  tidy(() => concat(tensors.map((tensor) => reshape(tensor, [-1]))));
+  tidy(() => concat(tensors.map((tensor) => reshape(asFloat(tensor), [-1]))));
+
+const asFloat = (tensor: Tensor): Tensor => (tensor.dtype === 'float32' ? tensor : cast(tensor, 'float32'));
 
 /**
  * Reads the values of several tensors, one behind the other, in one transfer from the backend.
@@ -37,10 +39,10 @@ export function sumOf(penalties: readonly Scalar[]): Scalar {
 /**
  * The penalties of a trained model at its current weights.
  *
- * @returns New scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
+ * @returns New float32 scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
  */
 export function currentPenalties(model: LayersModel): Scalar[] {
-  return tidy(() => model.calculateLosses().map((penalty) => penalty.clone()));
+  return tidy(() => model.calculateLosses().map((penalty) => cast(penalty, 'float32')));
 }
 
 /** The sum in float64. */
