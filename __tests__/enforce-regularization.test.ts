@@ -270,7 +270,7 @@ describe('its options', () => {
   it.each([
     [{ shared: true }, /`recurrent`, `sharedOnce`, `frozen`, got `shared`/],
     [{ frozen: 'yes' }, /`frozen` to be true or false, got 'yes'/],
-    [null, /options to be an object, got null/],
+    [null, /arguments to be an object with .* got null/],
   ])('are refused where they are not understood: %j', (args, message) => {
     const model = lstmModel();
     const before = Object.getOwnPropertyDescriptors(model);

@@ -435,7 +435,7 @@ describe('together with enforceRegularization', () => {
 describe('arguments', () => {
   it.each([
     [{}, 'Expected `l1` or `l2` to be above 0, got an object with no keys.'],
-    [undefined, 'Expected `l1` or `l2` to be above 0, got undefined.'],
+    [undefined, 'Expected the arguments to be an object with `l1`, `l2`, `include`'],
     [{ l1: 0, l2: 0 }, 'Expected `l1` or `l2` to be above 0, got an object with `l1`, `l2`.'],
     [{ l2: -1 }, 'Expected `l2` to be a finite number, 0 or more, got -1 (number).'],
     [{ l1: NaN }, 'Expected `l1` to be a finite number, 0 or more, got NaN (number).'],

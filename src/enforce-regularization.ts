@@ -1,6 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments } from './arguments.js';
 import { penaltySource } from './declared-regularizers.js';
-import { describe, list } from './describe.js';
+import { describe } from './describe.js';
 import { enforcedPenalties, type EnforceRegularizationArgs } from './enforced-penalties.js';
 import { declaredCalls, penaltyCalls, replacePenalties, whenRebuilt, type PenaltyCall } from './host.js';
 import { shortName } from './penalty-groups.js';
@@ -85,13 +86,8 @@ export function enforceRegularization(
 }
 
 function resolve(args: EnforceRegularizationArgs): Required<EnforceRegularizationArgs> {
-  if (typeof args !== 'object' || args === null) {
-    throw new Error(`Expected the options to be an object, got ${describe(args)}. Pass {frozen: true}, say.`);
-  }
+  checkArguments(args, OPTIONS);
   for (const [name, value] of Object.entries(args)) {
-    if (!OPTIONS.includes(name)) {
-      throw new Error(`Expected the options ${list(OPTIONS)}, got \`${name}\`. Use one of those.`);
-    }
     if (value !== undefined && typeof value !== 'boolean') {
       throw new Error(`Expected \`${name}\` to be true or false, got ${describe(value)}. Pass a boolean.`);
     }

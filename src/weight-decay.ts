@@ -1,7 +1,8 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
+import { checkArguments } from './arguments.js';
 import { declaredRegularizers } from './declared-regularizers.js';
-import { describe, list } from './describe.js';
+import { describe } from './describe.js';
 import { addPenalty, askedLayers, inspectPenalty, penaltyCalls, type Regularizer } from './host.js';
 import { shortName } from './penalty-groups.js';
 import { builtModel } from './trained-model.js';
@@ -110,11 +111,8 @@ const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path,
 const NAMES = ['l1', 'l2', 'include', 'exclude', 'alsoRegularized'];
 
 function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
-  const { l1 = 0, l2 = 0 } = args ?? {};
-  const unknown = Object.keys(args ?? {}).find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) {
-    throw new Error(`Expected the arguments ${list(NAMES)}, got \`${unknown}\`. Use one of those.`);
-  }
+  checkArguments(args, NAMES);
+  const { l1 = 0, l2 = 0 } = args;
   for (const [name, value] of Object.entries({ l1, l2 })) {
     if (!Number.isFinite(value) || value < 0) {
       throw new Error(`Expected \`${name}\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, say.`);
