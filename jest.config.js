@@ -25,6 +25,8 @@ const backends = otherTfjs ? ['cpu'] : [...(tfjsNodeAvailable() ? ['tensorflow']
 module.exports = {
   projects: backends.map(project),
   testTimeout: 120_000,
+  // Jest leaves a core free; of two that would be half of them.
+  maxWorkers: '100%',
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
   coverageThreshold: { global: { lines: 95, branches: 95 } },
