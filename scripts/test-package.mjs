@@ -48,8 +48,9 @@ async function usesNewest(folder, tarball) {
   await fs.copyFile(path.join(folder, 'app.ts'), path.join(folder, 'module.mts'));
   await compile(folder, forBundler);
   await compile(folder, ['--module', 'nodenext', '--outDir', 'built', 'app.ts', 'module.mts']);
-  for (const app of ['app.mjs', 'app.cjs', 'built/app.js', 'built/module.mjs', 'audit.cjs'])
-    {runNode([app], { cwd: folder });}
+  for (const app of ['app.mjs', 'app.cjs', 'built/app.js', 'built/module.mjs', 'audit.cjs']) {
+    runNode([app], { cwd: folder });
+  }
 }
 
 /** With ordinary peers npm would put the newest tfjs-layers beside the one that the app has pinned. */
