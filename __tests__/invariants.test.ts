@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, evaluate, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from './helpers/backend';
 import { ulp } from './helpers/float64';
+import { tensorsLeftBy } from './helpers/memory';
 import { state } from './helpers/models';
 import { build, recipes, type RandomModel } from './helpers/random-models';
 
@@ -70,6 +71,33 @@ it('weights and optimizer end bit for bit as without the library, with fit and w
         expect((await trainStep(watched.model, watched.x, watched.y)).total).toBe(host);
       }
       expect(await state(watched.model)).toEqual(await state(plain.model));
+    }),
+    runs,
+  );
+});
+
+it('numTensors is the same after each batch, and after each call what it was before', async () => {
+  await fc.assert(
+    fc.asyncProperty(recipes, async (recipe) => {
+      const { model, x, y } = build(recipe);
+      // The first step makes the optimizer's variables, which stay.
+      await trainStep(model, x, y);
+      const counts: number[] = [];
+      const counter = new tf.CustomCallback({ onBatchEnd: () => void counts.push(tf.memory().numTensors) });
+      const args = { epochs: 2, batchSize: recipe.batchSize, shuffle: false, verbose: 0 as const };
+      const callbacks = [decomposedLoss({ breakdown: 'layer' }), counter];
+      const actions: Array<() => Promise<unknown>> = [
+        () => model.fit(x, y, { ...args, callbacks }),
+        () => trainStep(model, x, y, { sampleWeight: undefined }),
+        () => evaluate(model, x, y, { batchSize: recipe.batchSize }),
+        async () => regularizationTerms(model),
+      ];
+      for (const action of actions) expect(await tensorsLeftBy(action)).toBe(0);
+      const perEpoch = counts.length / 2;
+      expect(counts.slice(perEpoch + 1)).toEqual(
+        counts.slice(1, perEpoch).map((count) => count + counts[perEpoch]! - counts[0]!),
+      );
+      expect(new Set(counts.slice(1, perEpoch)).size).toBeLessThanOrEqual(1);
     }),
     runs,
   );

@@ -1,8 +1,8 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, regularizationTerms } from 'tfjs-decomposed-loss';
+import { decomposedLoss, enforceRegularization, regularizationTerms } from 'tfjs-decomposed-loss';
 import { L1, L2, registerKerasRegularizers } from '../src/keras-regularizers';
 import type * as Keras from '../src/keras-regularizers';
-import { kerasCases } from './fixtures/cases';
+import { enforcedCases, kerasCases } from './fixtures/cases';
 import { kerasCase, type KerasCase } from './fixtures/keras';
 import keras2 from './fixtures/keras-json/keras-2.json';
 import keras3 from './fixtures/keras-json/keras-3.json';
@@ -41,7 +41,9 @@ function built(model: tfjs.LayersModel): tfjs.LayersModel {
  */
 const UNLOADABLE = ['depthwise-conv2d', 'separable-conv2d'];
 
-const cases = kerasCases.filter((one) => one.name in topologies && isForBackend(one));
+const isExported = (one: KerasCase) => one.name in topologies && isForBackend(one);
+const cases = kerasCases.filter(isExported);
+const recurrentAndShared = enforcedCases.filter(isExported);
 
 function dense(kernelRegularizer: string | L1 | L2): tfjs.LayersModel {
   return built(tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] }));
@@ -76,10 +78,12 @@ it('without the classes, the host refuses the model', async () => {
   await expect(load(topologies['dense-kernel-l2'])).rejects.toThrow('Unknown regularizer: L2');
 });
 
-describe.each(cases)('Keras exported: $name', ({ name, expected }: KerasCase) => {
-  it('trains as Keras does', async () => {
+it.each([...cases, ...recurrentAndShared])(
+  'Keras exported: $name, and it trains as Keras does, once enforced',
+  async ({ name, expected }: KerasCase) => {
     const model = await load(topologies[name]);
     const { x, y, fitArgs, dispose } = kerasCase(name, () => model).build(tf);
+    enforceRegularization(model);
     const { history } = await model.fit(x, y, { ...fitArgs, callbacks: decomposedLoss() });
     expected.epochs.forEach((keras, epoch) => {
       expect((history['loss']![epoch] as number) / keras.total).toBeCloseTo(1, 5);
@@ -87,8 +91,10 @@ describe.each(cases)('Keras exported: $name', ({ name, expected }: KerasCase) =>
       expect((history['regularization_loss']![epoch] as number) / keras.regularization).toBeCloseTo(1, 5);
     });
     dispose();
-  });
+  },
+);
 
+describe.each(cases)('Keras exported: $name', ({ name }: KerasCase) => {
   it('is saved under the names that Keras gave, and loads again', async () => {
     const model = await load(topologies[name]);
     const saved = await artifacts(model);
@@ -101,6 +107,16 @@ describe.each(cases)('Keras exported: $name', ({ name, expected }: KerasCase) =>
     model.dispose();
   });
 });
+
+it.each(recurrentAndShared.filter(({ name }) => !name.startsWith('stacked-cells')))(
+  'Keras exported: $name, and the topology that is saved has the names that Keras gave',
+  async ({ name }: KerasCase) => {
+    const model = await load(topologies[name]);
+    const saved = JSON.parse(JSON.stringify(model.toJSON(null, false))) as unknown;
+    expect(regularizersIn(saved)).toEqual(regularizersIn(topologies[name]));
+    model.dispose();
+  },
+);
 
 describe('Keras 3', () => {
   it('declares L1, L2 and L1L2 as Keras 2 does', async () => {
