@@ -11,10 +11,10 @@ export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
 
 /** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */
-export const ADDED = 'added_loss';
+const ADDED = 'added_loss';
 
 /** The name that a penalty on activations gets there. */
-export const ACTIVITY = 'activity';
+const ACTIVITY = 'activity';
 
 /**
  * To which layer, or weight, each value that `calculateLosses` returns belongs.
