@@ -11,6 +11,7 @@ const project = (backend) => ({
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   globals: { __BACKEND__: backend },
   setupFiles: ['<rootDir>/scripts/node-24.cjs'],
+  setupFilesAfterEnv: ['<rootDir>/__tests__/helpers/setup.ts'],
   moduleNameMapper: {
     '^tfjs-decomposed-loss$': '<rootDir>/src/index.ts',
     '^tfjs-decomposed-loss/(.*)$': '<rootDir>/src/$1.ts',

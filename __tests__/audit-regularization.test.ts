@@ -134,12 +134,12 @@ describe('regularizer-dropped', () => {
     const { findings } = auditRegularization(model);
     expect(findings.map(({ severity }) => severity)).not.toContain('information');
     expect(findings.map((finding) => finding.penalty!.applied)).toEqual(findings.map(() => 0));
-    if (name !== 'convLstm2d' || trainsConvolutions) expect(await trainedPenalty(model)).toBeCloseTo(0, 5);
+    if (name !== 'convLstm2d' || trainsConvolutions) expect(await trainedPenalty(model)).toBeNear(0, 1e-5);
     // What it says is declared is what training adds once it is enforced.
     const declared = findings.reduce((sum, finding) => sum + finding.penalty!.declared, 0);
     enforceRegularization(model);
     expect(codes(model)).toEqual([]);
-    if (name !== 'convLstm2d' || trainsConvolutions) expect(await trainedPenalty(model)).toBeCloseTo(declared, 4);
+    if (name !== 'convLstm2d' || trainsConvolutions) expect(await trainedPenalty(model)).toBeNear(declared, 1e-4);
   });
 
   it('says what is declared, what training applies, and the remedy', () => {
@@ -179,15 +179,15 @@ describe('penalty-counted-repeatedly', () => {
       applied: 'twice: once a call',
     });
     const once = penalty(weightOf(model, 'once', 'kernel'), { l2: 0.1 });
-    expect(finding!.penalty!.applied).toBeCloseTo((await trainedPenalty(model)) - once, 5);
-    expect(finding!.penalty!.declared).toBeCloseTo(penalty(weightOf(model, 'twice', 'kernel'), { l2: 0.1 }), 6);
+    expect(finding!.penalty!.applied).toBeNear((await trainedPenalty(model)) - once, 1e-5);
+    expect(finding!.penalty!.declared).toBeNear(penalty(weightOf(model, 'twice', 'kernel'), { l2: 0.1 }));
 
     const inner = chain([2], dense({ name: 'inside' }));
     const shared = chain([2], inner, inner, inner);
     expect(auditRegularization(shared).findings).toMatchObject([
       { layer: `${inner.name}/inside`, weight: 'kernel', applied: '3 times: once a call' },
     ]);
-    expect(auditRegularization(shared).findings[0]!.penalty!.applied).toBeCloseTo(await trainedPenalty(shared), 5);
+    expect(auditRegularization(shared).findings[0]!.penalty!.applied).toBeNear(await trainedPenalty(shared), 1e-5);
   });
 
   it('not when it is enforced once, and not for weight decay, which counts once by itself', () => {
@@ -211,7 +211,7 @@ describe('nested-sequential-mismatch', () => {
     expect(finding).toMatchObject({ code: 'nested-sequential-mismatch', severity: 'information', layer: 'inside' });
     const listed = (model as unknown as { calculateLosses(): tfjs.Scalar[] }).calculateLosses();
     expect(listed).toHaveLength(1);
-    expect(finding!.penalty!.applied).toBeCloseTo((await trainedPenalty(model)) - listed[0]!.dataSync()[0]!, 5);
+    expect(finding!.penalty!.applied).toBeNear((await trainedPenalty(model)) - listed[0]!.dataSync()[0]!, 1e-5);
   });
 
   it('not for a functional model that has a Sequential as a layer, enforced', () => {
@@ -238,7 +238,7 @@ describe('frozen-layer-penalized', () => {
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ code: 'frozen-layer-penalized', severity: 'warning', layer: 'frozen' });
     expect(finding!.remedy).toContain('enforceRegularization(model, {frozen: true})');
-    expect(finding!.penalty!.applied).toBeCloseTo((await trainedPenalty(model)) - last, 5);
+    expect(finding!.penalty!.applied).toBeNear((await trainedPenalty(model)) - last, 1e-5);
     enforceRegularization(model, { frozen: true });
     expect(codes(model)).toEqual([]);
   });
@@ -290,7 +290,7 @@ describe('coefficients', () => {
     audit.findings.forEach((finding) => {
       const { applied } = finding.penalty!;
       expect(Number.isFinite(applied)).toBe(Number.isFinite(trained));
-      if (Number.isFinite(trained)) expect(applied).toBeCloseTo(trained, 5);
+      if (Number.isFinite(trained)) expect(applied).toBeNear(trained, 1e-5);
     });
   });
 
@@ -331,7 +331,7 @@ describe('assigned-after-build', () => {
       declared: expect.closeTo(penalty(weightOf(model, 'late', 'kernel'), { l2: 0.5 }), 5),
       applied: 0,
     });
-    expect(await trainedPenalty(model)).toBeCloseTo(0, 5);
+    expect(await trainedPenalty(model)).toBeNear(0, 1e-5);
     expect(finding!.remedy).toContain('addWeightDecay');
   });
 
@@ -341,7 +341,7 @@ describe('assigned-after-build', () => {
     assign(layer, { kernelRegularizer: l2(0.5) });
     const [finding] = auditRegularization(model).findings;
     expect(finding!.applied).toBe('nothing of it, but l2(0.1) once');
-    expect(finding!.penalty!.applied).toBeCloseTo(await trainedPenalty(model), 5);
+    expect(finding!.penalty!.applied).toBeNear(await trainedPenalty(model), 1e-5);
   });
 
   it('on a recurrent layer, and on its cell', () => {
@@ -365,7 +365,7 @@ describe('assigned-after-build', () => {
     assign(layer, { kernelRegularizer: l2(0.5) });
     const model = chain([2], layer);
     expect(codes(model)).toEqual([]);
-    expect(await trainedPenalty(model)).toBeCloseTo(penalty(weightOf(model, 'early', 'kernel'), { l2: 0.5 }), 5);
+    expect(await trainedPenalty(model)).toBeNear(penalty(weightOf(model, 'early', 'kernel'), { l2: 0.5 }), 1e-5);
   });
 
   it('not of a layer that computes its penalties itself', () => {
@@ -456,7 +456,7 @@ describe('activity-regularizer-ignored', () => {
     const wrapped = tf.layers.dense({ units: 2, name: 'inside', activityRegularizer: l2() });
     const model = chain([3, 2], tf.layers.timeDistributed({ layer: wrapped, name: 'td' }));
     expect(places(model)).toEqual(['activity-regularizer-ignored td/inside/null']);
-    expect(await trainedPenalty(model)).toBeCloseTo(0, 5);
+    expect(await trainedPenalty(model)).toBeNear(0, 1e-5);
   });
 
   it('in a topology, of a recurrent layer that drops it', () => {
@@ -493,8 +493,8 @@ describe('penalty-disagrees', () => {
     const [finding, ...others] = auditRegularization(model).findings;
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ code: 'penalty-disagrees', severity: 'warning', layer: 'd', declared: 'l2(0.5)' });
-    expect(finding!.penalty!.declared).toBeCloseTo(penalty(weightOf(model, 'd', 'kernel'), { l2: 0.5 }), 5);
-    expect(finding!.penalty!.applied).toBeCloseTo(await trainedPenalty(model), 5);
+    expect(finding!.penalty!.declared).toBeNear(penalty(weightOf(model, 'd', 'kernel'), { l2: 0.5 }), 1e-5);
+    expect(finding!.penalty!.applied).toBeNear(await trainedPenalty(model), 1e-5);
   });
 
   it('where the sum of squares overflows float32', () => {
@@ -508,7 +508,7 @@ describe('penalty-disagrees', () => {
   it('not where one above 0 is changed, which the host follows', async () => {
     const model = scheduled(0.1);
     expect(codes(model)).toEqual([]);
-    expect(await trainedPenalty(model)).toBeCloseTo(penalty(weightOf(model, 'd', 'kernel'), { l2: 0.5 }), 5);
+    expect(await trainedPenalty(model)).toBeNear(penalty(weightOf(model, 'd', 'kernel'), { l2: 0.5 }), 1e-5);
   });
 
   it('not for a large kernel in float32', () => {
@@ -527,11 +527,11 @@ describe('random nested models', () => {
         const [before, missing] = [await trainedPenalty(model), sum(findings, ({ declared: d, applied: a }) => d - a)];
         const frozen = declared.filter(({ weight }) => !model.trainableWeights.includes(weight));
         // The audit is silent on what a frozen weight lacks.
-        if (frozen.length === 0) expect(before + missing).toBeCloseTo(once(), 3);
+        if (frozen.length === 0) expect(before + missing).toBeNear(once(), 1e-3);
         enforceRegularization(model);
         expect(codes(model).filter((code) => counted.has(code))).toEqual([]);
         expect(codes(model)).not.toContain('penalty-disagrees');
-        expect(await trainedPenalty(model)).toBeCloseTo(once(), 3);
+        expect(await trainedPenalty(model)).toBeNear(once(), 1e-3);
         model.dispose();
       }),
       { numRuns: 15, seed: 7 },

@@ -49,7 +49,7 @@ it('works with several inputs, several outputs and metrics', async () => {
   const run = await model.fit(x, y, { ...silent, epochs: 2, validationData: [x, y], callbacks: decomposedLoss() });
   expectToAddUp(run, 2);
   const own = (key: string) => run.history[key]![0] as number;
-  expect(own('data_loss')).toBeCloseTo(own('p_loss') + own('q_loss') + own('r_loss'), 6);
+  expect(own('data_loss')).toBeNear(own('p_loss') + own('q_loss') + own('r_loss'));
 });
 
 it('counts class weights with fitDataset as with fit, by output', async () => {
@@ -59,7 +59,7 @@ it('counts class weights with fitDataset as with fit, by output', async () => {
   const fitted = await classifier().fit(x, y, { ...silent, classWeight, shuffle: false, callbacks: decomposedLoss() });
   const args = { ...silent, epochs: 1, classWeight, callbacks: decomposedLoss() };
   const streamed = await classifier().fitDataset(batches([x, y]), args);
-  expect(streamed.history['data_loss']![0]).toBeCloseTo(fitted.history['data_loss']![0] as number, 6);
+  expect(streamed.history['data_loss']![0]).toBeNear(fitted.history['data_loss']![0] as number);
   expectToAddUp(streamed, 1);
   const labels = [tf.tensor2d([0, 1, 0, 1, 1, 0], [6, 1]), tf.tensor2d([1, 1, 0, 0, 1, 0], [6, 1])];
   const perOutput = { price: { 0: 1, 1: 2 }, sold: { 0: 3, 1: 1 } };
@@ -137,7 +137,7 @@ it('reads the step of fit also where a loop beside it steps the same model', asy
   training = false;
   await beside;
   expect(sums).toHaveLength(20);
-  sums.forEach((ratio) => expect(ratio).toBeCloseTo(1, 5));
+  sums.forEach((ratio) => expect(ratio).toBeNear(1, 1e-5));
 });
 
 describe('a model that is part of another', () => {

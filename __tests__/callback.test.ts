@@ -33,9 +33,9 @@ describe('what a batch reports', () => {
     const expected = { data: evaluated(model, x, y), regularization: regressorPenalty(model) };
     const { batches: seen, callback } = spy();
     await model.fit(x, y, { epochs: 1, verbose: 0, callbacks: [decomposedLoss(), callback] });
-    expect(seen[0]!['data_loss']).toBeCloseTo(expected.data, 6);
-    expect(seen[0]!['regularization_loss']).toBeCloseTo(expected.regularization, 6);
-    expect(seen[0]!['loss']).toBeCloseTo(expected.data + expected.regularization, 6);
+    expect(seen[0]!['data_loss']).toBeNear(expected.data);
+    expect(seen[0]!['regularization_loss']).toBeNear(expected.regularization);
+    expect(seen[0]!['loss']).toBeNear(expected.data + expected.regularization);
   });
 
   it('keeps the digits of a data loss that the penalty dwarfs', async () => {
@@ -57,7 +57,7 @@ describe('what a batch reports', () => {
     const args = { verbose: 0 as const, callbacks: [decomposedLoss()] };
     const one = await plain.fit(x, y, args);
     const three = await weighted.fit(x, y, { ...args, classWeight: { 0: 3, 1: 3, 2: 3 } });
-    expect(numbersOf(three, 'data_loss')[0]).toBeCloseTo(3 * numbersOf(one, 'data_loss')[0]!, 5);
+    expect(numbersOf(three, 'data_loss')[0]).toBeNear(3 * numbersOf(one, 'data_loss')[0]!, 1e-5);
     expect(numbersOf(three, 'regularization_loss')).toEqual(numbersOf(one, 'regularization_loss'));
   });
 
@@ -100,7 +100,7 @@ describe('what an epoch reports', () => {
     expect(seen.map((batch) => batch['size'])).toEqual([4, 4, 2]);
     for (const key of ['data_loss', 'regularization_loss']) {
       const mean = seen.reduce((sum, batch) => sum + batch[key]! * batch['size']!, 0) / 10;
-      expect(history[key]![0]).toBeCloseTo(mean, 6);
+      expect(history[key]![0]).toBeNear(mean);
     }
   });
 
@@ -111,9 +111,9 @@ describe('what an epoch reports', () => {
     const args = { epochs: 2, verbose: 0 as const, validationData: [xVal, yVal] as [tfjs.Tensor, tfjs.Tensor] };
     const { history } = await model.fit(x, y, { ...args, callbacks: [decomposedLoss()] });
     expect(history['val_data_loss']).toEqual(history['val_loss']);
-    expect(history['val_data_loss']![1]).toBeCloseTo(evaluated(model, xVal, yVal), 6);
-    expect(history['val_regularization_loss']![1]).toBeCloseTo(regressorPenalty(model), 6);
-    expect(history['val_total_loss']![1]).toBeCloseTo(evaluated(model, xVal, yVal) + regressorPenalty(model), 6);
+    expect(history['val_data_loss']![1]).toBeNear(evaluated(model, xVal, yVal));
+    expect(history['val_regularization_loss']![1]).toBeNear(regressorPenalty(model));
+    expect(history['val_total_loss']![1]).toBeNear(evaluated(model, xVal, yVal) + regressorPenalty(model));
   });
 
   it('takes the penalty of the validated weights although a callback moves them before the epoch ends', async () => {
@@ -127,7 +127,7 @@ describe('what an epoch reports', () => {
     });
     const args = { verbose: 0 as const, validationSplit: 0.5, callbacks: [mover, decomposedLoss()] };
     const { history } = await model.fit(data([10, 4]), data([10, 1]), args);
-    expect(history['val_regularization_loss']![0]).toBeCloseTo(validated, 6);
+    expect(history['val_regularization_loss']![0]).toBeNear(validated);
     expect(validated).toBeGreaterThan(0.1);
   });
 
@@ -141,11 +141,11 @@ describe('what an epoch reports', () => {
       return mse + tf.metrics.binaryCrossentropy(ys[1], sold).mean().dataSync()[0]!;
     };
     const fitted = await model.fit(x, ys, { verbose: 0, validationData: [x, ys], callbacks: decomposedLoss() });
-    expect(fitted.history['val_data_loss']![0]).toBeCloseTo(byHand(), 5);
+    expect(fitted.history['val_data_loss']![0]).toBeNear(byHand(), 1e-5);
     const dataset = batches([x, ys]);
     const args = { epochs: 1, verbose: 0 as const, validationData: dataset, callbacks: decomposedLoss() };
     const streamed = await model.fitDataset(dataset, args);
-    expect(streamed.history['val_data_loss']![0]).toBeCloseTo(byHand(), 5);
+    expect(streamed.history['val_data_loss']![0]).toBeNear(byHand(), 1e-5);
     expect(streamed.history['val_loss']![0]).not.toBeCloseTo(byHand(), 2);
   });
 

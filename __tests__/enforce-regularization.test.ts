@@ -167,11 +167,11 @@ describe('what the callback shows', () => {
       'out/kernel': penalty(kernel, { l2: 0.3 }),
     };
     for (const [name, value] of Object.entries(expected)) {
-      expect(history[`regularization_loss/${name}`]![0]).toBeCloseTo(value, 5);
+      expect(history[`regularization_loss/${name}`]![0]).toBeNear(value, 1e-5);
     }
     expect(Object.keys(history).filter((key) => key.includes('/'))).toHaveLength(5);
-    expect(history['regularization_loss']![0]).toBeCloseTo(sum(Object.values(expected)), 5);
-    expect(history['loss']![0]).toBeCloseTo((history['data_loss']![0] as number) + sum(Object.values(expected)), 5);
+    expect(history['regularization_loss']![0]).toBeNear(sum(Object.values(expected)), 1e-5);
+    expect(history['loss']![0]).toBeNear((history['data_loss']![0] as number) + sum(Object.values(expected)), 1e-5);
   });
 });
 
@@ -228,17 +228,17 @@ describe('its options', () => {
 
   it('count a shared layer once, and a frozen one as the host does, unless told otherwise', async () => {
     const { loss, frozen, shared, out } = await losses({});
-    expect(loss).toBeCloseTo(frozen + shared + out, 5);
+    expect(loss).toBeNear(frozen + shared + out, 1e-5);
   });
 
   it('sharedOnce: false counts each call', async () => {
     const { loss, frozen, shared, out } = await losses({ sharedOnce: false });
-    expect(loss).toBeCloseTo(frozen + 2 * shared + out, 5);
+    expect(loss).toBeNear(frozen + 2 * shared + out, 1e-5);
   });
 
   it('frozen: true leaves out what training does not move', async () => {
     const { loss, shared, out } = await losses({ frozen: true });
-    expect(loss).toBeCloseTo(shared + out, 5);
+    expect(loss).toBeNear(shared + out, 1e-5);
   });
 
   it('frozen: true follows what the model was last compiled with', async () => {
@@ -351,9 +351,9 @@ describe('lasts', () => {
     model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
     const [x, y] = batch();
     const { data: fitted, regularization } = await evaluate(model, x, y);
-    expect(regularization).toBeCloseTo(lstmPenalty(model), 5);
+    expect(regularization).toBeNear(lstmPenalty(model), 1e-5);
     const expected = fitted + lstmPenalty(model);
-    expect((await plainFit(model, x, y))[0]).toBeCloseTo(expected, 5);
+    expect((await plainFit(model, x, y))[0]).toBeNear(expected, 1e-5);
   });
 
   it('where the model is nested in another, and leaves other models of its layers alone', () => {
@@ -375,7 +375,7 @@ describe('lasts', () => {
     const added = tf.tidy(() => sum(outer.calculateLosses().map((one) => one.dataSync()[0]!)));
     const byHand =
       kernelPenalty(inner, 'frozen', 0.1) + kernelPenalty(inner, 'shared', 0.2) + kernelPenalty(inner, 'out', 0.4);
-    expect(added).toBeCloseTo(byHand, 5);
+    expect(added).toBeNear(byHand, 1e-5);
     expect(regularizationTerms(sibling).map(({ calls: times }) => times)).toEqual([1, 2, 1]);
   });
 
@@ -404,7 +404,7 @@ describe('a saved model', () => {
     loaded.setWeights(model.getWeights());
     expect(regularizationTerms(loaded).map(({ layer }) => layer)).toEqual(['out']);
     enforceRegularization(loaded);
-    expect(sum(regularizationTerms(loaded).map(({ value }) => value))).toBeCloseTo(lstmPenalty(model), 5);
+    expect(sum(regularizationTerms(loaded).map(({ value }) => value))).toBeNear(lstmPenalty(model), 1e-5);
   });
 });
 
@@ -451,7 +451,7 @@ describe('beside other penalties', () => {
       { layer: 'shared', weight: 'kernel', callsBefore: 2, calls: 1 },
     ]);
     const [enforced] = await plainFit(model, x, y);
-    expect(host! - enforced!).toBeCloseTo(kernelPenalty(model, 'shared', 0.2), 5);
+    expect(host! - enforced!).toBeNear(kernelPenalty(model, 'shared', 0.2), 1e-5);
     expect(kernelPenalty(model, 'shared', 0.2)).toBeGreaterThan(0.1);
   });
 
@@ -475,7 +475,7 @@ describe('beside other penalties', () => {
     for (const [name, declared] of Object.entries(coefficients)) {
       const own = terms.filter(({ layer }) => layer === name);
       expect(own.map(({ calls }) => calls)).toEqual([1, 1]);
-      expect(sum(own.map(({ value }) => value))).toBeCloseTo(kernelPenalty(model, name, declared + 0.7), 5);
+      expect(sum(own.map(({ value }) => value))).toBeNear(kernelPenalty(model, name, declared + 0.7), 1e-5);
     }
     expect(terms).toHaveLength(6);
   });

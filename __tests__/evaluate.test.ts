@@ -21,7 +21,7 @@ it("returns the host's loss and metrics, the penalty, and their sum", async () =
     { name: 'mse', value: mse },
   ]);
   expect(result.outputs).toEqual([{ name: 'out', data: loss }]);
-  expect(result.regularization).toBeCloseTo(penalty(model), 6);
+  expect(result.regularization).toBeNear(penalty(model));
   expect(result.total).toBe(result.data + result.regularization);
 });
 
@@ -32,12 +32,12 @@ it('has the true sum and each output where the host shifts its values', async ()
   const mean = (tensor: tfjs.Tensor): number => tensor.mean().dataSync()[0]!;
   const expected = [mean(tf.squaredDifference(prices, price)), mean(tf.metrics.binaryCrossentropy(sales, sold))];
   const result = await evaluate(model, x(), targets());
-  expect(result.data).toBeCloseTo(expected[0]! + expected[1]!, 5);
+  expect(result.data).toBeNear(expected[0]! + expected[1]!, 1e-5);
   expect(result.outputs.map(({ name }) => name)).toEqual(['price', 'sold']);
-  result.outputs.forEach((output, index) => expect(output.data).toBeCloseTo(expected[index]!, 5));
+  result.outputs.forEach((output, index) => expect(output.data).toBeNear(expected[index]!, 1e-5));
   expect(result.metrics.map(({ name }) => name)).toEqual(['price_mae', 'sold_mae']);
-  expect(result.metrics[0]!.value).toBeCloseTo(mean(tf.abs(tf.sub(prices, price))), 5);
-  expect(result.metrics[1]!.value).toBeCloseTo(mean(tf.abs(tf.sub(sales, sold))), 5);
+  expect(result.metrics[0]!.value).toBeNear(mean(tf.abs(tf.sub(prices, price))), 1e-5);
+  expect(result.metrics[1]!.value).toBeNear(mean(tf.abs(tf.sub(sales, sold))), 1e-5);
 });
 
 it('evaluates the batches of a dataset, all or some', async () => {
@@ -49,11 +49,11 @@ it('evaluates the batches of a dataset, all or some', async () => {
     tf.concat([data([4, 1]), data([2, 1], 6)]),
   );
   const streamed = await evaluateDataset(model, dataset);
-  expect(streamed.data).toBeCloseTo(whole.data, 6);
-  expect(streamed.metrics[0]!.value).toBeCloseTo(whole.metrics[0]!.value, 6);
+  expect(streamed.data).toBeNear(whole.data);
+  expect(streamed.metrics[0]!.value).toBeNear(whole.metrics[0]!.value);
   expect(streamed.regularization).toBe(whole.regularization);
   const first = await evaluateDataset(model, dataset, { batches: 1 });
-  expect(first.data).toBeCloseTo((await evaluate(model, data([4, 4]), data([4, 1]))).data, 6);
+  expect(first.data).toBeNear((await evaluate(model, data([4, 4]), data([4, 1]))).data);
 });
 
 it('takes data by name, and the iterator of a dataset', async () => {
@@ -62,7 +62,7 @@ it('takes data by name, and the iterator of a dataset', async () => {
   const listed = await evaluate(model, x(), [price, sold]);
   expect(await evaluate(model, { [model.inputNames[0]!]: x() }, { sold, price })).toEqual(listed);
   const iterator = await batches([x(), [price, sold]]).iterator();
-  expect((await evaluateDataset(model, iterator)).data).toBeCloseTo(listed.data, 6);
+  expect((await evaluateDataset(model, iterator)).data).toBeNear(listed.data);
 });
 
 it('changes nothing in the model', async () => {

@@ -22,13 +22,13 @@ afterEach(() => {
 example('01 prints the loss of the host, and parts that agree with those by hand', async () => {
   const epochs = await dataAndPenalty({ epochs: 2 });
   expect(epochs).toHaveLength(2);
-  epochs.forEach(({ printed: loss, byHand }) => expect(loss).toBeCloseTo(byHand, 5));
+  epochs.forEach(({ printed: loss, byHand }) => expect(loss).toBeNear(byHand, 1e-5));
   expect(printed.join('\n')).toMatch(/regularization_loss = (\d\.\d{5})\d {3}by hand \1/);
 });
 
 example('02 trains on MNIST, shows the terms, and agrees with the penalty by hand', async () => {
   const { byHand, reported } = await mnist({ epochs: 1, steps: 3 });
-  expect(reported).toBeCloseTo(byHand, 5);
+  expect(reported).toBeNear(byHand, 1e-5);
   const all = printed.join('\n');
   expect(all).toMatch(/val_data_loss=\d.*val_regularization_loss=.*val_total_loss=/);
   expect(all).toMatch(/"layer":"strokes".*"layer":"shapes".*"layer":"digits"/);

@@ -86,9 +86,9 @@ it.each([...cases, ...recurrentAndShared])(
     enforceRegularization(model);
     const { history } = await model.fit(x, y, { ...fitArgs, callbacks: decomposedLoss() });
     expected.epochs.forEach((keras, epoch) => {
-      expect((history['loss']![epoch] as number) / keras.total).toBeCloseTo(1, 5);
-      expect((history['data_loss']![epoch] as number) / keras.data).toBeCloseTo(1, 5);
-      expect((history['regularization_loss']![epoch] as number) / keras.regularization).toBeCloseTo(1, 5);
+      expect((history['loss']![epoch] as number) / keras.total).toBeNear(1, 1e-5);
+      expect((history['data_loss']![epoch] as number) / keras.data).toBeNear(1, 1e-5);
+      expect((history['regularization_loss']![epoch] as number) / keras.regularization).toBeNear(1, 1e-5);
     });
     dispose();
   },
@@ -140,7 +140,7 @@ describe('the classes', () => {
     ['L2', L2, { l2: 0.3 }],
   ] as const)('%s has the value of its formula, and its own coefficient only', (className, Regularizer, config) => {
     const regularizer = new Regularizer(config);
-    expect(regularizer.apply(weight()).dataSync()[0]).toBeCloseTo(penalty(weight(), config), 5);
+    expect(regularizer.apply(weight()).dataSync()[0]).toBeNear(penalty(weight(), config), 1e-5);
     expect(regularizer.getConfig()).toEqual(config);
     expect(regularizer.getClassName()).toBe(className);
   });

@@ -38,8 +38,8 @@ it('names each regularizer of each weight, L1 and L2 of one apart, with value an
   ];
   const whole = values.reduce((a, b) => a + b);
   terms.forEach(({ value, share }, row) => {
-    expect(value).toBeCloseTo(values[row]!, 6);
-    expect(share).toBeCloseTo(values[row]! / whole, 6);
+    expect(value).toBeNear(values[row]!);
+    expect(share).toBeNear(values[row]! / whole);
   });
 });
 
@@ -69,8 +69,8 @@ it('counts a shared layer and a shared model as often as training calls them', a
     ['shared', 2],
     ['encoder/dense', 3],
   ]);
-  expect(terms[0]!.value).toBeCloseTo(2 * penalty(shared.getWeights()[0]!, { l2: 0.1 }), 5);
-  expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
+  expect(terms[0]!.value).toBeNear(2 * penalty(shared.getWeights()[0]!, { l2: 0.1 }), 1e-5);
+  expect(sum(terms)).toBeNear(await addedByTraining(model), 1e-5);
 });
 
 it('names nested models, wrapped layers and layers that share a container', async () => {
@@ -94,7 +94,7 @@ it('names nested models, wrapped layers and layers that share a container', asyn
     ['each/d', 'kernel'],
     ['each/d', 'bias'],
   ]);
-  expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
+  expect(sum(terms)).toBeNear(await addedByTraining(model), 1e-5);
 });
 
 it('sees what a Sequential hides: unbuilt lists and Sequentials within', async () => {
@@ -105,7 +105,7 @@ it('sees what a Sequential hides: unbuilt lists and Sequentials within', async (
   outer.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.01) });
   const terms = regularizationTerms(outer);
   expect(terms.map(({ layer }) => layer)).toEqual(['d', 'out']);
-  expect(sum(terms)).toBeCloseTo(await addedByTraining(outer), 5);
+  expect(sum(terms)).toBeNear(await addedByTraining(outer), 1e-5);
 });
 
 describe("what is not one of the host's regularizers", () => {
@@ -128,7 +128,7 @@ describe("what is not one of the host's regularizers", () => {
     expect(terms).toMatchObject([
       { layer: 'hidden', weight: 'kernel', kind: 'custom', regularizer: 'Orthogonal', l1: 0, l2: 0, share: 1 },
     ]);
-    expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
+    expect(sum(terms)).toBeNear(await addedByTraining(model), 1e-5);
   });
 
   it("is custom also where it derives from the host's own", async () => {
@@ -147,8 +147,8 @@ describe("what is not one of the host's regularizers", () => {
     );
     const terms = regularizationTerms(model);
     expect(terms).toMatchObject([{ weight: 'kernel', kind: 'custom', regularizer: 'Doubled' }]);
-    expect(terms[0]!.value).toBeCloseTo(2 * penalty(model.getWeights()[0]!, { l2: 0.1 }), 6);
-    expect(sum(terms)).toBeCloseTo(await addedByTraining(model), 5);
+    expect(terms[0]!.value).toBeNear(2 * penalty(model.getWeights()[0]!, { l2: 0.1 }));
+    expect(sum(terms)).toBeNear(await addedByTraining(model), 1e-5);
   });
 
   it('is a row of its own where it was added by hand', async () => {
@@ -162,8 +162,8 @@ describe("what is not one of the host's regularizers", () => {
       { layer: 'hidden', weight: null, regularizer: null },
       { layer: 'hidden', weight: null, value: 0.25 },
     ]);
-    expect(added[0]!.value).toBeCloseTo(penalty(bias.read(), { l1: 1 }), 6);
-    expect(sum(regularizationTerms(model))).toBeCloseTo(await addedByTraining(model), 5);
+    expect(added[0]!.value).toBeNear(penalty(bias.read(), { l1: 1 }));
+    expect(sum(regularizationTerms(model))).toBeNear(await addedByTraining(model), 1e-5);
     const args = {
       verbose: 0 as const,
       epochs: 2,

@@ -19,7 +19,7 @@ it('returns what trainOnBatch returns, and the parts', async () => {
     { name: 'price_mae', value: priceMae },
     { name: 'sold_mae', value: soldMae },
   ]);
-  expect(step.data).toBeCloseTo(price! + sold!, 6);
+  expect(step.data).toBeNear(price! + sold!);
 });
 
 it('takes inputs and targets by name', async () => {
@@ -48,14 +48,14 @@ describe('weights', () => {
     const weights = [0, 1, 2, 0.5, 3, 0];
     const model = regressor();
     const expected = weightedMse(model, weights);
-    expect((await trainStep(model, x(), y(), { sampleWeight: tf.tensor1d(weights) })).data).toBeCloseTo(expected, 5);
+    expect((await trainStep(model, x(), y(), { sampleWeight: tf.tensor1d(weights) })).data).toBeNear(expected, 1e-5);
     const [none, kept] = [regressor(), regressor()];
     await trainStep(none, x(), y(), { sampleWeight: tf.tensor1d([1, 1, 1, 0, 0, 0]) });
     const [half, target] = [x().slice([0, 0], [3, 4]), y().slice([0, 0], [3, 1])];
     await trainStep(kept, half, target, { sampleWeight: tf.fill([3], 0.5) });
     none.getWeights().forEach((weight, i) => {
       const other = Array.from(kept.getWeights()[i]!.dataSync());
-      weight.dataSync().forEach((value, j) => expect(value).toBeCloseTo(other[j]!, 6));
+      weight.dataSync().forEach((value, j) => expect(value).toBeNear(other[j]!));
     });
   });
 
@@ -72,7 +72,7 @@ describe('weights', () => {
     const sampleWeight = tf.tensor1d([1, 2, 3, 4, 5, 6]);
     const { data: both } = await trainStep(classifier(), x(), oneHot(6), { classWeight, sampleWeight });
     const { data: one } = await trainStep(classifier(), x(), oneHot(6), { sampleWeight });
-    expect(both).toBeCloseTo(2 * one, 5);
+    expect(both).toBeNear(2 * one, 1e-5);
   });
 
   it('by output, in order, by name, or for one output only', async () => {
@@ -80,8 +80,8 @@ describe('weights', () => {
     const step = (sampleWeight: Parameters<typeof trainStep>[3]) => trainStep(twoOutputs(), x(), targets, sampleWeight);
     const plain = await step({});
     const listed = await step({ sampleWeight: [tf.fill([6], 2), tf.fill([6], 3)] });
-    expect(listed.outputs[0]!.data).toBeCloseTo(2 * plain.outputs[0]!.data, 5);
-    expect(listed.outputs[1]!.data).toBeCloseTo(3 * plain.outputs[1]!.data, 5);
+    expect(listed.outputs[0]!.data).toBeNear(2 * plain.outputs[0]!.data, 1e-5);
+    expect(listed.outputs[1]!.data).toBeNear(3 * plain.outputs[1]!.data, 1e-5);
     expect(await step({ sampleWeight: { sold: tf.fill([6], 3), price: tf.fill([6], 2) } })).toEqual(listed);
     const named = await step({ sampleWeight: { sold: tf.fill([6], 3) } });
     expect(named.outputs[0]).toEqual(plain.outputs[0]);
@@ -96,7 +96,7 @@ describe('weights', () => {
     ];
     const expected = weightedMse(regressor(), [1, 0, 0, 0, 0, 0]);
     for (const [loss] of losses) {
-      expect((await trainStep(regressor({ loss }), x(), y(), { sampleWeight })).data).toBeCloseTo(expected, 5);
+      expect((await trainStep(regressor({ loss }), x(), y(), { sampleWeight })).data).toBeNear(expected, 1e-5);
     }
     const model = regressor({ loss: (a, b) => tf.losses.meanSquaredError(a, b) });
     const before = await state(model);
@@ -131,14 +131,14 @@ describe('weights', () => {
         .flatMap((times, sample) => times.map((error, time) => error * weight(sample, time)))
         .reduce((a, b) => a + b) / 12;
     const one = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor1d(bySample) });
-    expect(one.data).toBeCloseTo(
+    expect(one.data).toBeNear(
       mean((sample) => bySample[sample]!),
-      5,
+      1e-5,
     );
     const other = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor2d(byTime) });
-    expect(other.data).toBeCloseTo(
+    expect(other.data).toBeNear(
       mean((sample, time) => byTime[sample]![time]!),
-      5,
+      1e-5,
     );
   });
 });

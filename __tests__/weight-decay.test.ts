@@ -83,12 +83,12 @@ describe('against Keras, whose layers were declared with the same regularizers',
     }
     const { history } = await model.fit(x, y, { ...fitArgs, callbacks: decomposedLoss() });
     expected.epochs.forEach((epoch, i) => {
-      expect((history['loss']![i] as number) / epoch.total).toBeCloseTo(1, 5);
-      expect((history['regularization_loss']![i] as number) / epoch.regularization).toBeCloseTo(1, 5);
+      expect((history['loss']![i] as number) / epoch.total).toBeNear(1, 1e-5);
+      expect((history['regularization_loss']![i] as number) / epoch.regularization).toBeNear(1, 1e-5);
     });
     for (const { name: keras, sumOfSquares } of expected.finalWeights) {
       const weight = model.weights.find(({ originalName }) => names(keras).includes(originalName))!;
-      expect(penalty(weight.read(), { l2: 1 }) / (sumOfSquares || 1)).toBeCloseTo(sumOfSquares && 1, 4);
+      expect(penalty(weight.read(), { l2: 1 }) / (sumOfSquares || 1)).toBeNear(sumOfSquares && 1, 1e-4);
     }
     dispose();
   });
@@ -166,7 +166,7 @@ describe('a weight that is used several times', () => {
       { layer: 'shared', weight: 'kernel', kind: 'l2', l2: 0.1, calls: 1, value: expect.closeTo(kernel, 5) },
       { layer: 'shared', weight: 'bias', kind: 'l1', l1: 0.3, calls: 2 },
     ]);
-    expect(await lossOf(model)).toBeCloseTo(before + kernel, 5);
+    expect(await lossOf(model)).toBeNear(before + kernel, 1e-5);
   });
 
   it('counts once a step, in a model that is called twice', async () => {
@@ -179,7 +179,7 @@ describe('a weight that is used several times', () => {
     expect(paths(added)).toEqual(['inner/a/kernel']);
     const kernel = penalty(weightOf(model, 'a/kernel'), { l2: 0.1 });
     expect(regularizationTerms(model)).toMatchObject([{ layer: 'inner/a', weight: 'kernel', l2: 0.1, calls: 1 }]);
-    expect(await lossOf(model)).toBeCloseTo(before + kernel, 5);
+    expect(await lossOf(model)).toBeNear(before + kernel, 1e-5);
   });
 
   it('counts once a step where every layer is called twice', async () => {
@@ -190,8 +190,8 @@ describe('a weight that is used several times', () => {
     fillWeights(model);
     addWeightDecay(model, { l2: 0.1 });
     const kernel = penalty(weightOf(model, 'a/kernel'), { l2: 0.1 });
-    expect(sumOfTerms(model)).toBeCloseTo(kernel, 5);
-    expect(await lossOf(model)).toBeCloseTo(before + kernel, 5);
+    expect(sumOfTerms(model)).toBeNear(kernel, 1e-5);
+    expect(await lossOf(model)).toBeNear(before + kernel, 1e-5);
   });
 
   it('counts once a step in a wrapped layer that is also called bare', async () => {
@@ -203,7 +203,7 @@ describe('a weight that is used several times', () => {
     expect(paths(addWeightDecay(model, { l2: 0.1 }).added)).toEqual(['distributed/a/kernel']);
     const kernel = penalty(weightOf(model, 'distributed/kernel'), { l2: 0.1 });
     expect(regularizationTerms(model)).toMatchObject([{ layer: 'distributed/a', weight: 'kernel', l2: 0.1, calls: 1 }]);
-    expect(await lossOf(model)).toBeCloseTo(before + kernel, 5);
+    expect(await lossOf(model)).toBeNear(before + kernel, 1e-5);
   });
 });
 
@@ -367,7 +367,7 @@ describe('the model', () => {
     const kernels = model.weights.filter(({ originalName }) => originalName.endsWith('kernel'));
     const expected = kernels.reduce((sum, weight) => sum + penalty(weight.read(), { l2: 0.1 }), 0);
     const [x, y] = batch(model);
-    expect((await evaluate(model, x, y)).regularization).toBeCloseTo(expected, 5);
+    expect((await evaluate(model, x, y)).regularization).toBeNear(expected, 1e-5);
     const { history } = await model.fit(x, y, { verbose: 0, callbacks: decomposedLoss({ breakdown: 'weight' }) });
     const keys = Object.keys(history).filter((key) => key.startsWith('regularization_loss/'));
     expect(keys).toEqual(paths(added).map((path) => `regularization_loss/${path}`));
@@ -382,7 +382,7 @@ describe('the model', () => {
     expect(paths(addWeightDecay(model, { l2: 0.1 }).added)).toEqual(['distributed/inner/a/kernel']);
     const kernel = penalty(model.getWeights()[0]!, { l2: 0.1 });
     expect(regularizationTerms(model)).toMatchObject([{ layer: 'distributed/inner/a', weight: 'kernel', l2: 0.1 }]);
-    expect(await lossOf(model)).toBeCloseTo(before + kernel, 5);
+    expect(await lossOf(model)).toBeNear(before + kernel, 1e-5);
   });
 
   it('has no tensor more after training, and after restore', async () => {
@@ -425,7 +425,7 @@ describe('together with enforceRegularization', () => {
     expect(rows.sort()).toEqual(all.map(([path, calls]) => [path, calls]));
     const expected = all.reduce((sum, [path, , args]) => sum + penalty(weightOf(model, path), args), 0);
     const dropped = penalty(weightOf(model, 'shared/bias'), { l1: 2 * 0.3 });
-    expect(await lossOf(model)).toBeCloseTo(before - dropped + expected, 5);
+    expect(await lossOf(model)).toBeNear(before - dropped + expected, 1e-5);
     fillWeights(model);
     undo.reverse().forEach(({ restore }) => restore());
     expect(regularizationTerms(model)).toEqual(regularizationTerms(build()));

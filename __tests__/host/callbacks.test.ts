@@ -107,7 +107,7 @@ describe('F11 the history', () => {
   it('averages by batch size', async () => {
     const callbacks = added('onBatchBegin', ['mine']);
     // A batch of two, then one of one: (2 * 10 + 1 * 1) / 3 = 7.
-    expect((await firstEpoch(fit({ batchSize: 2, callbacks })))['mine']).toBeCloseTo(7, 6);
+    expect((await firstEpoch(fit({ batchSize: 2, callbacks })))['mine']).toBeNear(7);
   });
 });
 

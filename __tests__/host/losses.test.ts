@@ -107,7 +107,7 @@ describe('F4 what is called k times is penalised k times', () => {
     // The output is w * w, the loss w^4 + 2 * 0.5 w^2. At w = 1 that is 2 and its gradient 4 + 2, so w becomes 0.4;
     // counted once, the loss would be 1.5, the gradient 4 + 1 and the new w 0.5.
     expect(await model.trainOnBatch(tf.ones([1, 1]), y())).toBe(2);
-    expect(weight(layer)).toBeCloseTo(0.4, 6);
+    expect(weight(layer)).toBeNear(0.4);
   });
 
   it('a model as well as a layer', () => {
@@ -142,7 +142,7 @@ describe('F6 a frozen layer is still penalised', () => {
     await model.trainOnBatch(tf.ones([1, 1]), y());
     // The loss is (v w)^2, whose derivative to either is 2 at v = w = 1: the one that trains becomes 0.8.
     expect(numbers(changed.getWeights() as tfjs.Scalar[])).toEqual([1]);
-    expect(numbers(other.getWeights() as tfjs.Scalar[])[0]).toBeCloseTo(0.8, 6);
+    expect(numbers(other.getWeights() as tfjs.Scalar[])[0]).toBeNear(0.8);
   });
 });
 
@@ -156,7 +156,7 @@ describe('F10 the penalty cannot be subtracted afterwards', () => {
     await model.fit(tf.ones([1, 1]), y(), { verbose: 0, callbacks: new tf.CustomCallback({ onBatchEnd }) });
     // At w = 1: data w^2 = 1, penalty 0.5 w^2 = 0.5, gradient 2 + 1, so w becomes 0.7, whose penalty is 0.245.
     // Right would be 1.5 - 0.5 = 1; what one gets is 1.5 - 0.245.
-    expect(naive).toBeCloseTo(1.255, 6);
+    expect(naive).toBeNear(1.255);
   });
 
   it('a large one has taken the digits of the data loss with it', async () => {
@@ -164,7 +164,7 @@ describe('F10 the penalty cannot be subtracted afterwards', () => {
     const model = compiled(chain([1], sum('out', { kernelRegularizer })));
     const target = y(0.05);
     // (1 - 0.05)^2 = 0.9025. Float32 numbers about 70000 are 1/128 apart, and 0.9025 * 128 = 115.52.
-    expect(numbers(model.evaluate(tf.ones([1, 1]), target))[0]).toBeCloseTo(0.9025, 6);
+    expect(numbers(model.evaluate(tf.ones([1, 1]), target))[0]).toBeNear(0.9025);
     expect(await model.trainOnBatch(tf.ones([1, 1]), target)).toBe(70000 + 116 / 128);
   });
 });

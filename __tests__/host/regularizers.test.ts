@@ -180,7 +180,7 @@ describe('F9 regularizers that are not what was written', () => {
 
   it("'l1l2' works as a string, 'l1' and 'l2' throw", () => {
     // Two weights of one: 0.01 * 2 + 0.01 * 2.
-    expect(penalties(chain([2], sum('out', { kernelRegularizer: 'l1l2' })))[0]).toBeCloseTo(0.04, 6);
+    expect(penalties(chain([2], sum('out', { kernelRegularizer: 'l1l2' })))[0]).toBeNear(0.04);
     expect(() => sum('out', { kernelRegularizer: 'l2' })).toThrow('Unknown regularizer: l2');
     expect(() => sum('out', { kernelRegularizer: 'l1' })).toThrow('Unknown regularizer: l1');
   });
