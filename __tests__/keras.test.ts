@@ -1,4 +1,11 @@
-import { decomposedLoss, evaluate, regularizationTerms, trainStep, type DecomposedLoss } from 'tfjs-decomposed-loss';
+import {
+  decomposedLoss,
+  evaluate,
+  fuseRegularizers,
+  regularizationTerms,
+  trainStep,
+  type DecomposedLoss,
+} from 'tfjs-decomposed-loss';
 import { kerasCases } from './fixtures/cases';
 import { batches, type KerasEvaluation } from './fixtures/keras';
 import { isForBackend, tf } from './helpers/backend';
@@ -18,8 +25,13 @@ function expectSame(actual: DecomposedLoss, keras: KerasEvaluation): void {
   actual.outputs.forEach(({ data }, output) => expectClose(data, keras.outputs[output]!));
 }
 
-it.each(cases)('fit agrees with Keras: $name', async ({ build, expected }) => {
+const ways = cases.flatMap((one) =>
+  [false, true].map((fused) => ({ ...one, how: fused ? 'fit, fused,' : 'fit', fused })),
+);
+
+it.each(ways)('$how agrees with Keras: $name', async ({ build, expected, fused }) => {
   const { model, x, y, fitArgs, dispose } = build(tf);
+  if (fused) fuseRegularizers(model);
   const { history } = await model.fit(x, y, { ...fitArgs, callbacks: decomposedLoss() });
   expect(history['data_loss']).toHaveLength(expected.epochs.length);
   expected.epochs.forEach(({ total, data, regularization, validation }, epoch) => {

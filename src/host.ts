@@ -4,9 +4,11 @@
  */
 export * from './host/activity.js';
 export * from './host/batch.js';
+export * from './host/calculation.js';
 export * from './host/changes.js';
 export * from './host/declared.js';
 export * from './host/evaluation-watch.js';
+export * from './host/l2-loss.js';
 export * from './host/model.js';
 export * from './host/penalties.js';
 export * from './host/regularizers.js';

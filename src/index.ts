@@ -3,6 +3,7 @@ export { auditRegularization } from './audit-regularization.js';
 export { DecomposedLossCallback, decomposedLoss } from './callback.js';
 export { enforceRegularization } from './enforce-regularization.js';
 export { evaluate, evaluateDataset } from './evaluate.js';
+export { fuseRegularizers } from './fuse-regularizers.js';
 export { registerKerasRegularizers } from './keras-regularizers.js';
 export { regularizationTerms } from './regularization-terms.js';
 export { trainStep } from './train-step.js';
@@ -17,6 +18,7 @@ export type { DecomposedLoss, MetricValue, OutputLoss } from './decomposed-loss.
 export type { EnforcedChange, EnforcedRegularization } from './enforce-regularization.js';
 export type { EnforceRegularizationArgs } from './enforced-penalties.js';
 export type { EvaluateArgs, EvaluateDatasetArgs, EvaluationDataset } from './evaluate.js';
+export type { FusedRegularizers, FusedTerm } from './fuse-regularizers.js';
 export type { RegisterKerasRegularizersArgs } from './keras-regularizers.js';
 export type { LogKeys } from './log-keys.js';
 export type { Breakdown } from './penalty-groups.js';

@@ -50,10 +50,11 @@ export class TrainingRun {
   }
 
   beginBatch(): void {
-    this.#stopWatching = watchSteps(this.#model, (step) => {
+    const heard = (step: ObservedStep) => {
       this.#steps.push(step);
       this.#validatedActivity?.restart();
-    });
+    };
+    this.#stopWatching = watchSteps(this.#model, heard, this.#breakdown !== 'none');
   }
 
   /** Writes the batch's parts into its log as scalars, which are the host's from then on. */

@@ -1,8 +1,7 @@
-import { tidy, type Scalar } from '@tensorflow/tfjs-core';
-import { LayersModel, Sequential, layers } from '@tensorflow/tfjs-layers';
-import { internals, putBack, type Layer } from './model.js';
-import { layerCalls, replacements, subjects, type PenaltyCall, type Subject } from './penalties.js';
-import { isWatched } from './step-watch.js';
+import type { Scalar } from '@tensorflow/tfjs-core';
+import { LayersModel, layers } from '@tensorflow/tfjs-layers';
+import type { Layer } from './model.js';
+import { layerCalls, subjects, type Subject } from './penalties.js';
 
 /**
  * The layers that a training step asks for penalties and that answer with what `addPenalty` gave them, and how often it
@@ -36,55 +35,6 @@ export function addPenalty(
   asked.addLoss(penalty);
   const place = () => asked.losses.indexOf(penalty);
   return { isThere: () => place() !== -1, remove: () => void asked.losses.splice(place(), 1) };
-}
-
-/**
- * Has a trained model add other penalties than the host's, in its own training and where it is nested in another model.
- *
- * @param calls - The penalties, asked for at each step; `prefix` is what stands before their paths.
- * @returns Puts the model back as it was.
- * @throws Error within a training step that is watched; the model is then as it was.
- */
-export function replacePenalties(model: LayersModel, calls: (prefix: string) => PenaltyCall[]): () => void {
-  const host = internals(model);
-  checkNotInStep(model);
-  const before = Object.getOwnPropertyDescriptor(host, 'calculateLosses');
-  host.calculateLosses = () => tidy(() => calls('').map(({ penalty }) => penalty()));
-  replacements.set(model, calls);
-  return () => {
-    checkNotInStep(model);
-    putBack(host, 'calculateLosses', before);
-    replacements.delete(model);
-  };
-}
-
-function checkNotInStep(model: LayersModel): void {
-  if (!isWatched(model)) return;
-  throw new Error(
-    `Expected the penalties of \`${model.name}\` to change between training steps, got a change within one. ` +
-      'Make it before `fit`, or in `onEpochBegin` or `onEpochEnd`.',
-  );
-}
-
-/**
- * Tells of each model that a `Sequential` builds from now on in place of the one that it trains, until released: every
- * `compile` builds one.
- *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L813-L815 | Sequential.compile}
- */
-export function whenRebuilt(model: LayersModel, heard: (trained: LayersModel) => void): () => void {
-  if (!(model instanceof Sequential)) return () => {};
-  let trained = (model as unknown as { model: LayersModel }).model;
-  const property = { configurable: true, enumerable: true };
-  Object.defineProperty(model, 'model', {
-    ...property,
-    get: () => trained,
-    set: (rebuilt: LayersModel) => {
-      trained = rebuilt;
-      heard(rebuilt);
-    },
-  });
-  return () => void Object.defineProperty(model, 'model', { ...property, writable: true, value: trained });
 }
 
 /**

@@ -1,12 +1,13 @@
-import { cast, engine, keep, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, dispose, engine, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { internals, putBack } from './model.js';
+import { collectPenalties, type CollectedPenalties } from './summands.js';
 
 /** What passes through one training step. The tensors are kept: whoever hears of them disposes them. */
 export interface ObservedStep {
   /** The loss before the first penalty: class-weighted mean over the batch, summed over the outputs. */
   data: Scalar;
-  /** What `calculateLosses` returned, one float32 scalar a penalty, in its order. */
+  /** What `calculateLosses` returned: one float32 scalar a penalty, in its order, or the sum of several where those are fused. */
   penalties: Scalar[];
   /** The number of the host's own tensor for `data`: the total that the step makes of it has the same or a higher one. */
   id: number;
@@ -20,15 +21,17 @@ export interface ObservedStep {
  * tensors that the step adds up, and watching costs no operation. Other calls pass unseen: outside of any gradient, from
  * the step of a model around this one, or from a gradient of the user's.
  *
+ * @param each - Whether to tell each penalty by itself also where they are fused.
  * @returns Ends the watch and puts the model back as it was.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1364-L1369 | the step}
  */
-export function watchSteps(model: LayersModel, heard: Listener): () => void {
+export function watchSteps(model: LayersModel, heard: (step: ObservedStep) => void, each = false): () => void {
   const host: Watched = internals(model);
   const watch = host.calculateLosses[WATCH] ?? startWatch(host);
-  watch.listeners.add(heard);
+  const listener = { heard, each };
+  watch.listeners.add(listener);
   return () => {
-    if (watch.listeners.delete(heard) && watch.listeners.size === 0) watch.restore();
+    if (watch.listeners.delete(listener) && watch.listeners.size === 0) watch.restore();
   };
 }
 
@@ -38,7 +41,10 @@ export const isWatched = (model: LayersModel): boolean => WATCH in internals(mod
 /** The listeners of a model come and go in any order, and from either build of this library: they share one change of it. */
 const WATCH = Symbol.for('tfjs-decomposed-loss.watch');
 
-type Listener = (step: ObservedStep) => void;
+interface Listener {
+  heard: (step: ObservedStep) => void;
+  each: boolean;
+}
 
 interface Watch {
   listeners: Set<Listener>;
@@ -55,17 +61,24 @@ function startWatch(host: Watched): Watch {
   const watch: Watch = { listeners: new Set(), restore: () => putBack(host, 'calculateLosses', before) };
   const watched = function (this: Watched) {
     const data = newestMean();
-    const penalties = calculateLosses.call(this);
-    if (data !== undefined) {
-      watch.listeners.forEach((heard) => {
-        heard({ data: keptOrCopied(data), penalties: penalties.map(keptOrCopied), id: data.id });
-      });
-    }
+    if (data === undefined) return calculateLosses.call(this);
+    const listeners = [...watch.listeners];
+    const host = () => calculateLosses.call(this);
+    const { penalties, each, parts } = listeners.some((listener) => listener.each)
+      ? collectPenalties(host)
+      : sums(host());
+    listeners.forEach((listener) => {
+      const heard = listener.each ? each : penalties;
+      listener.heard({ data: keptOrCopied(data), penalties: heard.map(keptOrCopied), id: data.id });
+    });
+    dispose([...parts]);
     return penalties;
   };
   host.calculateLosses = Object.assign(watched, { [WATCH]: watch });
   return watch;
 }
+
+const sums = (penalties: Scalar[]): CollectedPenalties => ({ penalties, each: penalties, parts: new Set() });
 
 function newestMean(): Scalar | undefined {
   const { activeTape, activeScope, gradientDepth } = engine().state;
