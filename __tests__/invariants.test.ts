@@ -97,7 +97,9 @@ it('numTensors is the same after each batch, and after each call what it was bef
       expect(counts.slice(perEpoch + 1)).toEqual(
         counts.slice(1, perEpoch).map((count) => count + counts[perEpoch]! - counts[0]!),
       );
-      expect(new Set(counts.slice(1, perEpoch)).size).toBeLessThanOrEqual(1);
+      // The last batch may be smaller, and then has a sum of its own.
+      expect(new Set(counts.slice(1, perEpoch - 1)).size).toBeLessThanOrEqual(1);
+      expect(counts[perEpoch - 1]! - counts[Math.min(1, perEpoch - 1)]!).toBeLessThanOrEqual(1);
     }),
     runs,
   );

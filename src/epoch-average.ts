@@ -3,38 +3,55 @@ import { add, div, keep, mul, stack, tidy, type Scalar, type Tensor } from '@ten
 /**
  * The mean of several quantities over an epoch's batches, weighted by batch size, kept on the backend.
  *
- * The same float32 operations in the same order as the host's BaseLogger does for `loss`, for all quantities at once,
- * so that the parts of an epoch add up as those of a batch do.
+ * Added up in float32 batch by batch, as the host's BaseLogger does with `loss`, for all quantities at once. As long as
+ * the batches have one size they are weighted together.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L213-L264 | BaseLogger}
  */
 export class EpochAverage {
-  #totals: Tensor | undefined;
+  /** The weighted sum of the batches before those of `#sum`. */
+  #total: Tensor | undefined;
+  /** The sum of the last batches, all of `#batchSize`. */
+  #sum: Tensor | undefined;
+  #batchSize = 0;
   #seen = 0;
 
   /** Adds the values of one batch; they are only read. */
   add(values: readonly Scalar[], batchSize: number): void {
-    const previous = this.#totals;
-    this.#totals = keep(
-      tidy(() => {
-        const weighted = mul(stack([...values]), batchSize);
-        return previous === undefined ? weighted : add(previous, weighted);
-      }),
-    );
+    if (batchSize !== this.#batchSize) this.#weigh();
+    this.#batchSize = batchSize;
+    const previous = this.#sum;
+    this.#sum = keep(previous === undefined ? stack([...values]) : tidy(() => add(previous, stack([...values]))));
     previous?.dispose();
     this.#seen += batchSize;
   }
 
   /** The means, a vector that the caller disposes; `undefined` where there was no batch. */
   means(): Tensor | undefined {
-    const totals = this.#totals;
-    return totals && tidy(() => mul(div(1, this.#seen), totals));
+    this.#weigh();
+    const total = this.#total;
+    return total && tidy(() => div(total, this.#seen));
   }
 
   /** Forgets the batches. */
   dispose(): void {
-    this.#totals?.dispose();
-    this.#totals = undefined;
+    this.#total?.dispose();
+    this.#sum?.dispose();
+    this.#total = this.#sum = undefined;
     this.#seen = 0;
+  }
+
+  #weigh(): void {
+    const [sum, total] = [this.#sum, this.#total];
+    if (sum === undefined) return;
+    this.#total = keep(
+      tidy(() => {
+        const weighted = mul(sum, this.#batchSize);
+        return total === undefined ? weighted : add(total, weighted);
+      }),
+    );
+    total?.dispose();
+    sum.dispose();
+    this.#sum = undefined;
   }
 }

@@ -1,8 +1,12 @@
-import { addN, cast, concat, reshape, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, cast, concat, reshape, scalar, stack, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 
 const joined = (tensors: readonly Tensor[]): Tensor =>
-  tidy(() => concat(tensors.map((tensor) => reshape(asFloat(tensor), [-1]))));
+  tidy(() => {
+    const floats = tensors.map(asFloat);
+    const areScalars = floats.every(({ rank }) => rank === 0);
+    return areScalars ? stack(floats) : concat(floats.map((tensor) => reshape(tensor, [-1])));
+  });
 
 const asFloat = (tensor: Tensor): Tensor => (tensor.dtype === 'float32' ? tensor : cast(tensor, 'float32'));
 

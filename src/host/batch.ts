@@ -30,7 +30,7 @@ export async function standardizeBatch(
   const made = [...inputs, ...targets].filter((tensor) => !given.has(tensor));
   try {
     // By itself, because the host loses the tensors that it made when class weights do not fit.
-    const [, , weights] = await host.standardizeUserData(inputs, targets, undefined, classWeight);
+    const [, , weights] = classWeight ? await host.standardizeUserData(inputs, targets, undefined, classWeight) : [];
     const classWeights = weights ?? [];
     return {
       inputs,
