@@ -4,7 +4,7 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['dist/', 'docs/', 'coverage/']),
+  globalIgnores(['**/dist/', 'docs/', 'coverage/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   eslint.configs.recommended,
   {
@@ -20,6 +20,13 @@ export default defineConfig(
   {
     files: ['**/*.{js,cjs,mjs}'],
     languageOptions: { globals: globals.node },
+  },
+  {
+    // Parts of these run in a page.
+    files: ['scripts/browser-test/*.mjs'],
+    languageOptions: {
+      globals: { ...globals.browser, tf: 'readonly', tfDecomposedLoss: 'readonly', models: 'readonly' },
+    },
   },
   {
     files: ['**/*.{js,cjs}'],

@@ -60,10 +60,13 @@ onTfjsNode("shows in tfjs-node's progress bar, by batch and by epoch", async () 
     },
   });
   process.stderr.columns ??= 200;
+  const { isTTY } = process.stdout;
+  process.stdout.isTTY = true;
   try {
     await regressor().fit(data([6, 4]), data([6, 1]), { validationSplit: 0.5, callbacks: decomposedLoss() });
   } finally {
     Object.assign(progressBarHelper, { log, ProgressBar });
+    process.stdout.isTTY = isTTY;
   }
   expect(lines.find((line) => line.startsWith('data_loss='))).toMatch(
     /^data_loss=\S+ loss=\S+ regularization_loss=\S+ $/,

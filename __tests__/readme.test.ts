@@ -1,11 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as library from 'tfjs-decomposed-loss';
+import * as node from 'tfjs-decomposed-loss/node';
+import * as tensorboard from 'tfjs-decomposed-loss/tensorboard';
 import { backend, tf } from './helpers/backend';
 import { batches, data, regressor } from './helpers/models';
 
-const readme = readFileSync(join(__dirname, '../README.md'), 'utf8');
+const readme = fs.readFileSync(join(__dirname, '../README.md'), 'utf8');
 const blocks = Array.from(readme.matchAll(/^```js\n([^]*?)^```/gm), ([, code]) => code!);
 
 /** The recipes log to a folder of their own, and use tfjs-node's TensorBoard callback. */
@@ -19,18 +21,27 @@ function saveLstm(folder: string): void {
   const topology = JSON.stringify(model.toJSON(null, false)).replace('"L1L2","config":{"l1":0,', '"L2","config":{');
   const weights = model.weights.map(({ originalName, shape }) => ({ name: originalName, shape, dtype: 'float32' }));
   const values = model.getWeights().map((weight) => Buffer.from(weight.dataSync().buffer));
-  mkdirSync(folder);
-  writeFileSync(join(folder, 'weights.bin'), Buffer.concat(values));
+  fs.mkdirSync(folder);
+  fs.writeFileSync(join(folder, 'weights.bin'), Buffer.concat(values));
   const weightsManifest = [{ paths: ['weights.bin'], weights }];
-  writeFileSync(join(folder, 'model.json'), JSON.stringify({ modelTopology: JSON.parse(topology), weightsManifest }));
+  fs.writeFileSync(
+    join(folder, 'model.json'),
+    JSON.stringify({ modelTopology: JSON.parse(topology), weightsManifest }),
+  );
 }
 
-const modules: Record<string, unknown> = { '@tensorflow/tfjs-node': tf, 'tfjs-decomposed-loss': library };
+const modules: Record<string, unknown> = {
+  'node:fs': fs,
+  '@tensorflow/tfjs-node': tf,
+  'tfjs-decomposed-loss': library,
+  'tfjs-decomposed-loss/node': node,
+  'tfjs-decomposed-loss/tensorboard': tensorboard,
+};
 const AsyncFunction = (async () => undefined).constructor as new (
   ...code: string[]
 ) => (...values: unknown[]) => Promise<unknown>;
 
-const folder = mkdtempSync(join(tmpdir(), 'readme-'));
+const folder = fs.mkdtempSync(join(tmpdir(), 'readme-'));
 const here = process.cwd();
 beforeAll(() => {
   process.chdir(folder);
@@ -38,7 +49,7 @@ beforeAll(() => {
 });
 afterAll(() => {
   process.chdir(here);
-  rmSync(folder, { recursive: true });
+  fs.rmSync(folder, { recursive: true });
 });
 
 recipe.each(blocks.map((code) => [code.trim().split('\n')[0]!, code]))('runs: %s', async (_, code) => {

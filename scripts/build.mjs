@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { buildBrowser } from './build-browser.mjs';
 import { root } from './setup/stamp.cjs';
 
 const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -18,4 +19,5 @@ function build(format, type) {
 }
 
 fs.rmSync(dist, { recursive: true, force: true });
-if (!build('esm', 'module') || !build('cjs', 'commonjs')) process.exitCode = 1;
+if (build('esm', 'module') && build('cjs', 'commonjs')) await buildBrowser();
+else process.exitCode = 1;

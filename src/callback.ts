@@ -1,11 +1,11 @@
 import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments } from './arguments.js';
 import { describe, list } from './describe.js';
-import { adoption, runBehindBaseLogger, whenRunEnds } from './host.js';
+import { fitProgressBar, runBehindBaseLogger, whenRunEnds } from './host.js';
 import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from './log-keys.js';
 import { BREAKDOWNS, type Breakdown } from './penalty-groups.js';
+import { refuseCopy } from './refuse-copy.js';
 import { TrainingRun, type Logs } from './training-run.js';
-import { ONE_COPY } from './trained-model.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
@@ -81,7 +81,10 @@ export class DecomposedLossCallback extends Callback {
     super.setModel(model);
     const run = new TrainingRun(model, this.params, this.#keys, this.#breakdown);
     this.#run = run;
-    const giveUpPlace = runBehindBaseLogger(this);
+    const { dataLoss, regularizationLoss } = this.#keys;
+    const giveUpPlace = runBehindBaseLogger(this, (callbacks) =>
+      fitProgressBar(callbacks, this.params['epochs'], [dataLoss, regularizationLoss, 'loss']),
+    );
     whenRunEnds(model, () => {
       this.#run = undefined;
       giveUpPlace();
@@ -91,18 +94,7 @@ export class DecomposedLossCallback extends Callback {
 
   /** @internal */
   override async onTrainBegin(): Promise<void> {
-    const wrong = adoption(this, DecomposedLossCallback);
-    if (wrong === 'mixed') {
-      throw new Error(
-        'Expected `callbacks` to hold instances of tf.Callback only, got a plain object before `decomposedLoss()`: ' +
-          'TensorFlow.js does not take the two together. Write `new tf.CustomCallback({…})` around the plain object.',
-      );
-    }
-    if (wrong === 'foreign') {
-      throw new Error(
-        `Expected \`decomposedLoss()\` and the model to be of one tfjs-layers, got a second copy. ${ONE_COPY}`,
-      );
-    }
+    refuseCopy(this, DecomposedLossCallback, 'decomposedLoss()');
   }
 
   /** @internal */

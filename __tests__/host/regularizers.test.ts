@@ -34,6 +34,14 @@ describe('penalties', () => {
     expect(penalties(chain([1], twice, inner, twice, once))).toEqual([1, 2, 1, 2, 3, 4]);
   });
 
+  it('are lost where a layer gets another name once it is in a model', () => {
+    const layer = sum('out', { kernelRegularizer: l1(1) });
+    const model = chain([2], layer);
+    expect(model.calculateLosses()).toHaveLength(1);
+    layer.name = 'renamed';
+    expect(model.calculateLosses()).toHaveLength(0);
+  });
+
   it('are closures that pass what the weight reads to the regularizer, and return its result', () => {
     const regularizer = half();
     const layer = sum('out', { kernelRegularizer: regularizer });

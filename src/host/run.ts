@@ -31,11 +31,15 @@ export function whenRunEnds(model: LayersModel, ended: () => void): void {
  * To be called from `setModel`, which the host follows with `onTrainBegin` on the same list at once: the list cannot be
  * had otherwise.
  *
+ * @param begins - Is given the list of the run, in its new order, before any callback hears of the run.
  * @returns Gives up, where the run ends before it begins.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L585-L591 | the order}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}
  */
-export function runBehindBaseLogger(callback: Callback): () => void {
+export function runBehindBaseLogger(
+  callback: Callback,
+  begins: (callbacks: CallbackList['callbacks']) => void,
+): () => void {
   const prototype = CallbackList.prototype;
   const onTrainBegin = prototype.onTrainBegin;
   const giveUp = () => {
@@ -46,6 +50,7 @@ export function runBehindBaseLogger(callback: Callback): () => void {
     if (this.callbacks.includes(callback)) {
       const [baseLogger, ...others] = this.callbacks.filter((other) => other !== callback);
       this.callbacks = [baseLogger!, callback, ...others];
+      begins(this.callbacks);
     }
     return this.onTrainBegin(...args);
   };

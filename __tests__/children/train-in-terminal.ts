@@ -1,0 +1,21 @@
+/** Trains for two epochs with the host's progress bar: whether with an accuracy, and with `decomposedLoss()`, is asked for. */
+import * as tf from '@tensorflow/tfjs-node';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+
+async function main(asked: string[]) {
+  const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd', metrics: asked.includes('acc') ? ['acc'] : [] });
+  const rows = Array.from({ length: 16 }, (_, index) => [index / 16, 0.5]);
+  const targets = rows.map(([first]) => [1 + first!]);
+  const [x, y] = [tf.tensor2d(rows), tf.tensor2d(targets)];
+  const callbacks = asked.includes('parts') ? [decomposedLoss()] : [];
+  if (asked.includes('dataset')) {
+    const dataset = tf.data.zip({ xs: tf.data.array(rows), ys: tf.data.array(targets) }).batch(4);
+    await model.fitDataset(dataset, { epochs: 2, callbacks });
+  } else {
+    await model.fit(x, y, { epochs: 2, batchSize: 4, validationSplit: 0.25, callbacks });
+  }
+}
+
+void main(process.argv.slice(2));

@@ -1,0 +1,145 @@
+import * as tf from '@tensorflow/tfjs-node';
+import { decomposedLoss, fuseRegularizers, trainStep } from 'tfjs-decomposed-loss';
+import { compiled, l2, type Workload } from './workloads.js';
+
+/** One way to train an epoch of a workload. */
+export interface Way {
+  name: string;
+  title: string;
+  /** Whether it is part of the short form, for CI. */
+  short: boolean;
+  /** Builds the model; returns what is timed: one epoch. */
+  prepare(workload: Workload, data: { x: tf.Tensor; y: tf.Tensor }): () => Promise<void>;
+}
+
+interface Data {
+  x: tf.Tensor;
+  y: tf.Tensor;
+}
+
+const fit =
+  (build: (workload: Workload) => tf.Sequential, callbacks: (data: Data) => tf.CustomCallback[] = () => []) =>
+  (workload: Workload, data: Data): (() => Promise<void>) => {
+    const model = build(workload);
+    const args = { batchSize: workload.batchSize, epochs: 1, verbose: 0 as const, shuffle: false };
+    return async () => {
+      await model.fit(data.x, data.y, { ...args, yieldEvery: 'never', callbacks: callbacks(data) });
+    };
+  };
+
+const regularized = (workload: Workload): tf.Sequential => compiled(workload, l2());
+
+function fused(workload: Workload): tf.Sequential {
+  const model = regularized(workload);
+  fuseRegularizers(model);
+  return model;
+}
+
+/** A metric that computes the penalty once more, at each step. */
+function withMetric(workload: Workload): tf.Sequential {
+  const model: tf.Sequential = compiled(workload, l2(), [
+    () => tf.addN(model.layers.flatMap((layer) => layer.calculateLosses())),
+  ]);
+  return model;
+}
+
+const asCallbacks = (...callbacks: unknown[]): tf.CustomCallback[] => callbacks as tf.CustomCallback[];
+
+/** The batches of an epoch, one after the other. */
+async function eachBatch(
+  { batchSize, steps }: Workload,
+  { x, y }: Data,
+  step: (x: tf.Tensor, y: tf.Tensor) => unknown,
+): Promise<void> {
+  for (let i = 0; i < steps; i += 1) {
+    const [xs, ys] = [tf.slice(x, i * batchSize, batchSize), tf.slice(y, i * batchSize, batchSize)];
+    await step(xs, ys);
+    tf.dispose([xs, ys]);
+  }
+}
+
+const loop =
+  (step: (model: tf.Sequential, x: tf.Tensor, y: tf.Tensor) => unknown) =>
+  (workload: Workload, data: Data): (() => Promise<void>) => {
+    const model = regularized(workload);
+    return () => eachBatch(workload, data, (x, y) => step(model, x, y));
+  };
+
+/** What people write by hand: the loss, the penalties, and both of them read. */
+function minimize(workload: Workload, data: Data): () => Promise<void> {
+  const model = regularized(workload);
+  const lossFunction =
+    workload.loss === 'meanSquaredError' ? tf.losses.meanSquaredError : tf.metrics.categoricalCrossentropy;
+  const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+  return () =>
+    eachBatch(workload, data, (x, y) => {
+      tf.tidy(() => {
+        let dataLoss: tf.Scalar | undefined;
+        const total = model.optimizer.minimize(
+          () => {
+            dataLoss = tf.keep(tf.mean<tf.Scalar>(lossFunction(y, model.apply(x, { training: true }) as tf.Tensor)));
+            const penalties = model.layers.flatMap((layer) => layer.calculateLosses());
+            return penalties.reduce((sum, penalty) => tf.add(sum, penalty), dataLoss);
+          },
+          true,
+          variables,
+        )!;
+        total.dataSync();
+        dataLoss!.dataSync();
+        dataLoss!.dispose();
+      });
+    });
+}
+
+/** The way that a ratio is against, `plain fit with L2`, comes first. */
+export const ways: Way[] = [
+  { name: 'l2', title: 'plain fit, L2', short: true, prepare: fit(regularized) },
+  { name: 'none', title: 'plain fit, no regularizers', short: true, prepare: fit((workload) => compiled(workload)) },
+  {
+    name: 'decomposed',
+    title: 'decomposedLoss()',
+    short: true,
+    prepare: fit(regularized, () => asCallbacks(decomposedLoss())),
+  },
+  {
+    name: 'breakdown',
+    title: "decomposedLoss({breakdown: 'layer'})",
+    short: true,
+    prepare: fit(regularized, () => asCallbacks(decomposedLoss({ breakdown: 'layer' }))),
+  },
+  { name: 'fused', title: 'fuseRegularizers', short: false, prepare: fit(fused) },
+  {
+    name: 'fused-decomposed',
+    title: 'fuseRegularizers and decomposedLoss()',
+    short: true,
+    prepare: fit(fused, () => asCallbacks(decomposedLoss())),
+  },
+  {
+    name: 'evaluate',
+    title: 'evaluate() on the training data, each epoch',
+    short: false,
+    prepare(workload, data) {
+      const model = regularized(workload);
+      const { batchSize } = workload;
+      const again = () =>
+        asCallbacks(
+          new tf.CustomCallback({
+            onEpochEnd: () => tf.dispose(model.evaluate(data.x, data.y, { batchSize })),
+          }),
+        );
+      return async () => {
+        const args = { batchSize, epochs: 1, verbose: 0 as const, shuffle: false, yieldEvery: 'never' as const };
+        await model.fit(data.x, data.y, { ...args, callbacks: again() });
+      };
+    },
+  },
+  { name: 'metric', title: 'a metric that recomputes the penalty', short: false, prepare: fit(withMetric) },
+  { name: 'minimize', title: 'a loop of optimizer.minimize', short: false, prepare: minimize },
+  {
+    name: 'trainOnBatch',
+    title: 'trainOnBatch',
+    short: true,
+    prepare: loop((model, x, y) => model.trainOnBatch(x, y)),
+  },
+  { name: 'trainStep', title: 'trainStep', short: true, prepare: loop((model, x, y) => trainStep(model, x, y)) },
+];

@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs';
+import { PIXELS, TRAINING, VALIDATION } from './sample.js';
+
+/** Images [count, 28, 28, 1] from 0 to 1, and labels, one-hot [count, 10]. */
+export interface Digits {
+  xs: tf.Tensor4D;
+  ys: tf.Tensor2D;
+}
+
+/** What `fit` takes of the digits. */
+export interface FitData {
+  training: Digits;
+  validation: Digits;
+}
+
+/** The tensors for the bytes that the build makes of MNIST: all images, then all labels. */
+export function digitsFrom(bytes: Uint8Array): FitData {
+  const count = TRAINING + VALIDATION;
+  const part = (start: number, end: number): Digits => {
+    const pixels = Float32Array.from(bytes.subarray(start * PIXELS, end * PIXELS), (grey) => grey / 255);
+    const labels = Int32Array.from(bytes.subarray(count * PIXELS + start, count * PIXELS + end));
+    return {
+      xs: tf.tensor4d(pixels, [end - start, 28, 28, 1]),
+      ys: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 10).toFloat() as tf.Tensor2D),
+    };
+  };
+  return { training: part(0, TRAINING), validation: part(TRAINING, count) };
+}
+
+/** How the page calls `fit`: nothing in it is random, so that the numbers repeat. */
+export const fitArgs = ({ validation }: FitData, epochs: number) => ({
+  epochs,
+  batchSize: 50,
+  shuffle: false,
+  verbose: 0 as const,
+  validationData: [validation.xs, validation.ys] as [tf.Tensor, tf.Tensor],
+});

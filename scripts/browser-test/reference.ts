@@ -1,0 +1,34 @@
+/** Trains the page's models outside of a browser, on tfjs-node where it works, and prints the numbers as JSON. */
+import { decomposedLoss, enforceRegularization } from 'tfjs-decomposed-loss';
+import { tf } from '../../examples/backend.js';
+import { digitsFrom, fitArgs } from '../../examples/browser/digits.js';
+import { mnistSample } from '../../examples/browser/mnist-sample.js';
+import { digitModel, type ModelName } from '../../examples/browser/model.js';
+import { TRAINING, VALIDATION } from '../../examples/browser/sample.js';
+
+const KEYS = ['loss', 'data_loss', 'regularization_loss', 'val_total_loss', 'val_data_loss', 'val_regularization_loss'];
+
+/** By key, one number an epoch. */
+async function train(name: ModelName, epochs: number, enforced = false): Promise<Record<string, unknown>> {
+  const data = digitsFrom(mnistSample(TRAINING + VALIDATION));
+  const model = digitModel(name);
+  if (enforced) enforceRegularization(model);
+  const { history } = await model.fit(data.training.xs, data.training.ys, {
+    ...fitArgs(data, epochs),
+    callbacks: decomposedLoss(),
+  });
+  return Object.fromEntries(KEYS.map((key) => [key, history[key]]));
+}
+
+async function main(): Promise<void> {
+  await tf.ready();
+  const numbers = {
+    backend: tf.getBackend(),
+    dense: await train('dense', 3),
+    convolutional: await train('convolutional', 1),
+    lstm: await train('lstm', 1, true),
+  };
+  process.stdout.write(`${JSON.stringify(numbers)}\n`);
+}
+
+void main();

@@ -1,0 +1,79 @@
+import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments, checkData } from './arguments.js';
+import { rememberWeights, runStep, standardizeBatch, withoutUpdate } from './host.js';
+import { weightingBy } from './sample-weights.js';
+import type { TrainStepArgs } from './train-step.js';
+import type { NamedTensors } from './types.js';
+
+/** A forward pass in training, and what came of it. */
+export interface GradientPass<T> {
+  /** The total loss, then the values of `lossNames(model)` behind it; the caller disposes them. */
+  values: Scalar[];
+  /** What was made of the loss. */
+  result: T;
+  /** How many samples the batch has. */
+  samples: number;
+}
+
+/** How gradients are taken within the host's step. */
+export interface GradientTaker<T> {
+  /** Takes the loss, to be called once, and the weights that were trainable at `compile`. What it makes, it keeps. */
+  take: (loss: () => Scalar, variables: Variable[]) => { total: Scalar; result: T };
+  /** Disposes what was taken, where the step throws after that. */
+  disposeResult: (result: T) => void;
+  /** Whether the weights that a forward pass itself moves, the statistics of a batch normalization, go back. */
+  restoresWeights: boolean;
+}
+
+/**
+ * Runs the host's training step on a batch up to the update.
+ *
+ * @param model - A trained model. Where the step throws, it is as it was.
+ * @throws Error if the batch or the weights of its samples do not fit.
+ */
+export async function gradientPass<T>(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
+  args: TrainStepArgs,
+  { take, disposeResult, restoresWeights }: GradientTaker<T>,
+): Promise<GradientPass<T>> {
+  checkData('x', x);
+  checkData('y', y);
+  checkArguments(args, ['classWeight', 'sampleWeight']);
+  const batch = await standardizeBatch(model, x, y, args.classWeight);
+  const weights = rememberWeights(model);
+  const taken: T[] = [];
+  const instead = (loss: () => Scalar, variables: Variable[]): Scalar => {
+    const { total, result } = take(loss, variables);
+    taken.push(result);
+    return total;
+  };
+  try {
+    const samples = batch.inputs[0]!.shape[0];
+    const weighting = args.sampleWeight && weightingBy(model, args.sampleWeight, samples);
+    const values = withoutUpdate(model, instead, () => runStep(model, batch, weighting));
+    if (taken.length === 0) {
+      dispose(values);
+      throw foreignStep(model);
+    }
+    if (restoresWeights) weights.restore();
+    return { values, result: taken[0]!, samples };
+  } catch (error) {
+    taken.forEach(disposeResult);
+    weights.restore();
+    throw error;
+  } finally {
+    weights.forget();
+    batch.dispose();
+  }
+}
+
+/** What to say where the step does not hand on the loss that a gradient is to be taken of. */
+export const foreignStep = ({ name }: LayersModel): Error =>
+  new Error(
+    `Expected the training step of \`${name}\` to hand the sum of data loss and penalties to \`optimizer.minimize\`, as that ` +
+      'of tf.LayersModel does, got a step that does not. A model class with a training step of its own, or a tfjs-layers ' +
+      'with another one, has no gradients to look at.',
+  );

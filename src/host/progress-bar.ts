@@ -1,0 +1,82 @@
+import type { CallbackList } from '@tensorflow/tfjs-layers';
+
+interface Values {
+  [name: string]: number;
+}
+
+/** tfjs-node's progress bar, made anew for each run, by what this file needs of it. */
+interface ProgressBar {
+  terminalWidth: number | undefined;
+  progressBar: { width: number; tick(tokens: { placeholderForLossesAndMetrics: string }): void };
+  formatLogsAsMetricsContent(logs: Values, longest?: number): string;
+  epochBegin(): void;
+  epochEnd(epoch: number, logs: Values): void;
+}
+
+/** The part of Node's `process` that matters here; there is no such thing in a browser, nor a progress bar. */
+interface Streams {
+  stdout: { isTTY?: boolean };
+  stderr: { isTTY?: boolean; columns?: number };
+}
+
+/** How wide `eta=12345.6`, the spaces around the bar, a short bar, and a value such as `1.23e-5` are. */
+const [ETA, SHORT_BAR, VALUE] = [13, 4, 7];
+
+/**
+ * Makes the progress bar of a run fit its terminal: where the host would cut the values, sorted by name, somewhere in the
+ * middle, it shows those that fit, the given ones before others, and shortens the bar for them. Where stdout is no
+ * terminal, it prints one line an epoch instead of two.
+ *
+ * The host makes the bar for the run, so nothing has to be put back.
+ *
+ * @param callbacks - Of a run. Without a progress bar, as in browsers and with `verbose: 0`, nothing happens.
+ * @param first - The names to show before others.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-node/src/callbacks.ts#L34-L151 | ProgbarLogger}
+ */
+export function fitProgressBar(callbacks: CallbackList['callbacks'], epochs: unknown, first: readonly string[]): void {
+  const bar = callbacks.find((callback) => 'formatLogsAsMetricsContent' in callback) as unknown as
+    ProgressBar | undefined;
+  if (bar === undefined) return;
+  const { stdout, stderr } = (globalThis as unknown as { process: Streams }).process;
+  fitValues(bar, first);
+  if (!stdout.isTTY) printOneLine(bar, epochs, stderr);
+}
+
+function fitValues(bar: ProgressBar, first: readonly string[]): void {
+  const format = bar.formatLogsAsMetricsContent;
+  bar.formatLogsAsMetricsContent = (logs, longest = Infinity) => {
+    const names = Object.keys(logs).filter((name) => name !== 'batch' && name !== 'size');
+    const width = (name: string) => name.length + 1 + VALUE;
+    const all = names.reduce((sum, name) => sum + width(name) + 1, 0);
+    // Where there is no terminal, the width is not a number.
+    if (!(all > longest)) return format.call(bar, logs, longest);
+    const columns = 2 * (longest + 12);
+    let room = columns - ETA - SHORT_BAR;
+    const known = first.filter((name) => names.includes(name));
+    const others = names.filter((name) => !known.includes(name)).sort();
+    const shown = [...known, ...others].filter((name, index) => {
+      if (index > 0 && width(name) + 1 > room) return false;
+      room -= width(name) + 1;
+      return true;
+    });
+    bar.progressBar.width = Math.max(0, SHORT_BAR + room);
+    return shown
+      .map((name) => format.call(bar, { [name]: logs[name]! }))
+      .join('')
+      .trimEnd();
+  };
+}
+
+function printOneLine(bar: ProgressBar, epochs: unknown, stderr: Streams['stderr']): void {
+  let begin = 0;
+  bar.epochBegin = () => {
+    begin = Date.now();
+    bar.terminalWidth = stderr.columns;
+  };
+  bar.epochEnd = (epoch, logs) => {
+    // The bar ends with a line break, also where nobody sees the bar.
+    if (stderr.isTTY) bar.progressBar.tick({ placeholderForLossesAndMetrics: '' });
+    const values = bar.formatLogsAsMetricsContent(logs).trimEnd();
+    console.log(`Epoch ${epoch + 1} / ${String(epochs)} - ${Date.now() - begin}ms - ${values}`);
+  };
+}

@@ -1,0 +1,42 @@
+import { dispose, type Variable } from '@tensorflow/tfjs-core';
+import { LayersModel } from '@tensorflow/tfjs-layers';
+import { innerLayers } from './declared.js';
+import type { Layer } from './model.js';
+
+/**
+ * Remembers the values of a model's weights, without a copy of them.
+ *
+ * @returns `restore` writes back what has another value since (a forward pass moves the statistics of a batch
+ *   normalization); both let go of what is remembered.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
+ */
+export function rememberWeights(model: LayersModel): { restore(): void; forget(): void } {
+  const remembered = model.weights.map((weight) => {
+    const variable = weight.read() as Variable;
+    return { variable, value: variable.clone() };
+  });
+  const forget = () => dispose(remembered.map(({ value }) => value));
+  return {
+    forget,
+    restore: () => {
+      remembered.forEach(({ variable, value }) => {
+        if (variable.dataId !== value.dataId) variable.assign(value);
+      });
+      forget();
+    },
+  };
+}
+
+/** Of each weight, by the name that optimizers know it under, the layer it is in: its path, as penalties have it. */
+export function weightPaths(model: LayersModel): Map<string, string> {
+  const paths = new Map<string, string>();
+  const visit = (layer: Layer, path: string): void => {
+    const within = layer instanceof LayersModel ? layer.layers.map(named) : innerLayers(layer).within;
+    within.forEach((inner) => visit(inner.layer, [path, inner.name].filter((name) => name !== '').join('/')));
+    layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
+  };
+  visit(model, '');
+  return paths;
+}
+
+const named = (layer: Layer): { layer: Layer; name: string } => ({ layer, name: layer.name });

@@ -1,0 +1,125 @@
+import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
+import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
+import { foreignStep, gradientPass } from './gradient-pass.js';
+import { gradientsOnTape, observeLoss, onTape, unrecorded, type ObservedStep } from './host.js';
+import { readNumbers, sumOf, sumOfNumbers } from './scalars.js';
+import type { TrainStepArgs } from './train-step.js';
+import { compiledModel } from './trained-model.js';
+import type { NamedTensors } from './types.js';
+
+/** A loss in its parts, and the gradient of each. */
+export interface LossAndGradients {
+  /** The loss at the current weights, as `trainStep` returns it. */
+  loss: DecomposedLoss;
+  /**
+   * The gradient of the data loss, one tensor of the weight's shape for every weight that training moves, by the weight's
+   * name and in the order of the host's step; zeros where the data loss does not depend on it.
+   */
+  data: NamedTensorMap;
+  /** The gradient of the regularization loss, under the same names; zeros for a weight without a penalty. */
+  penalty: NamedTensorMap;
+  /** Disposes the tensors in `data` and `penalty`, which are the caller's. */
+  dispose(): void;
+}
+
+/**
+ * The gradients of data loss and regularization loss apart, on one batch and without an update.
+ *
+ * Both come from one forward pass of the host's own training step, in training mode: with dropout, with the batch's own
+ * statistics in a batch normalization, and with penalties on its activations. For each weight they sum to the gradient that
+ * the host's optimizer would get, to float32 rounding. The model stays as it is: the moving statistics of a batch
+ * normalization are put back. (A stateful recurrent layer goes on to its next state, as in `predict`.)
+ *
+ * To make an update of them, hand tensors with their names to `model.optimizer.applyGradients`.
+ *
+ * @param model - A compiled model.
+ * @param x - The batch's inputs, first dimension the batch. Not disposed.
+ * @param y - The batch's targets. Not disposed.
+ * @returns Asynchronous, as the host computes class weights, and so that the loss is read without blocking.
+ * @throws Error if the model is not compiled or every weight is frozen, or the batch is empty, or the weights of its
+ *   samples do not fit it; the model is then as it was.
+ */
+export async function lossAndGradients(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
+  args: TrainStepArgs = {},
+): Promise<LossAndGradients> {
+  const trained = compiledModel(model);
+  const { values, result } = await gradientPass(trained, x, y, args, {
+    take: (loss, variables) => {
+      const moved = variables.filter(({ trainable }) => trainable);
+      if (moved.length === 0) throw allFrozen(model);
+      const splits: SplitLoss[] = [];
+      const total = onTape(() => keep(observeLoss(trained, loss, (step) => splits.push(splitLoss(step, moved)))));
+      const [result] = splits;
+      if (result === undefined) {
+        total.dispose();
+        throw foreignStep(trained);
+      }
+      return { total, result };
+    },
+    disposeResult,
+    restoresWeights: true,
+  });
+  try {
+    const numbers = await readNumbers([...values, result.dataLoss, ...result.penalties]);
+    const [dataLoss, ...penalties] = numbers.slice(values.length);
+    const { data, penalty } = result;
+    return {
+      loss: {
+        total: numbers[0]!,
+        data: dataLoss!,
+        regularization: sumOfNumbers(penalties),
+        ...nameValues(trained, dataLoss!, numbers.slice(1, values.length)),
+      },
+      data,
+      penalty,
+      dispose: () => dispose([data, penalty]),
+    };
+  } catch (error) {
+    dispose([result.data, result.penalty]);
+    throw error;
+  } finally {
+    dispose([values, result.dataLoss, result.penalties]);
+  }
+}
+
+/** The parts of a loss, kept. */
+interface SplitLoss extends Pick<LossAndGradients, 'data' | 'penalty'> {
+  dataLoss: Scalar;
+  penalties: Scalar[];
+}
+
+function disposeResult({ data, penalty, dataLoss, penalties }: SplitLoss): void {
+  dispose([data, penalty, dataLoss, penalties]);
+}
+
+function splitLoss({ data, penalties }: ObservedStep, variables: readonly Variable[]): SplitLoss {
+  const regularization = sumOf(penalties);
+  return unrecorded(() =>
+    tidy(() => {
+      const gradientOf = (part: Scalar): NamedTensorMap => {
+        const gradients = gradientsOnTape(part, variables);
+        return Object.fromEntries(variables.map((one, index) => [one.name, gradients[index] ?? zerosLike(one)]));
+      };
+      const split = {
+        data: gradientOf(data),
+        penalty: gradientOf(regularization),
+        dataLoss: clone(data),
+        penalties: penalties.map((penalty) => clone(penalty)),
+      };
+      const { dataLoss, penalties: copies } = split;
+      [...Object.values(split.data), ...Object.values(split.penalty), dataLoss, ...copies].forEach(keep);
+      return split;
+    }),
+  );
+}
+
+const allFrozen = ({ name }: LayersModel): Error =>
+  new Error(
+    `Expected \`model\` to have a weight that training moves, got \`${name}\`, in which every weight is frozen. ` +
+      'Set `trainable` of a layer to true, and compile again.',
+  );

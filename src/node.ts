@@ -1,0 +1,9 @@
+/**
+ * The subpath `tfjs-decomposed-loss/node`: what needs Node, beside the library itself.
+ *
+ * @module
+ */
+export { LossLoggerCallback, lossLogger } from './loss-logger.js';
+
+export type { LossLoggerArgs } from './loss-logger.js';
+export type { LogStream } from './loss-log/log-stream.js';

@@ -1,0 +1,12 @@
+/**
+ * The subpath `tfjs-decomposed-loss/tensorboard`: {@link tensorBoard} draws training beside validation in TensorBoard.
+ *
+ * It needs tfjs-node, and runs in Node only.
+ *
+ * @module tfjs-decomposed-loss/tensorboard
+ */
+export { TensorBoardCallback, tensorBoard } from './tensorboard/callback.js';
+
+export type { TensorBoardArgs } from './tensorboard/callback.js';
+export type { EventFileApi } from './tensorboard/event-files.js';
+export type { SummaryWriter } from './host/summary-writer.js';
