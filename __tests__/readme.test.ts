@@ -4,11 +4,20 @@ import { join } from 'node:path';
 import * as library from 'tfjs-decomposed-loss';
 import * as node from 'tfjs-decomposed-loss/node';
 import * as tensorboard from 'tfjs-decomposed-loss/tensorboard';
+import * as tfvis from 'tfjs-decomposed-loss/tfvis';
 import { backend, tf } from './helpers/backend';
 import { batches, data, regressor } from './helpers/models';
+import { FakeElement } from './helpers/page';
 
 const readme = fs.readFileSync(join(__dirname, '../README.md'), 'utf8');
 const blocks = Array.from(readme.matchAll(/^```js\n([^]*?)^```/gm), ([, code]) => code!);
+
+/** There is no page here; `npm run test:browser` has one. */
+const surface = new FakeElement('surface');
+jest.mock('@tensorflow/tfjs-vis', () => ({
+  render: { linechart: async () => undefined },
+  visor: () => ({ surface: () => ({ drawArea: surface }) }),
+}));
 
 /** The recipes log to a folder of their own, and use tfjs-node's TensorBoard callback. */
 const recipe = backend === 'tensorflow' ? it : it.skip;
@@ -36,6 +45,7 @@ const modules: Record<string, unknown> = {
   'tfjs-decomposed-loss': library,
   'tfjs-decomposed-loss/node': node,
   'tfjs-decomposed-loss/tensorboard': tensorboard,
+  'tfjs-decomposed-loss/tfvis': tfvis,
 };
 const AsyncFunction = (async () => undefined).constructor as new (
   ...code: string[]

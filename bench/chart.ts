@@ -4,7 +4,7 @@ const SHOWN = ['l2', 'decomposed', 'fused-decomposed', 'none'];
 const COLOURS = ['#8a94a6', '#2f7ed8', '#12a150', '#c9ced8'];
 
 const WIDTH = 760;
-const LABELS = 270;
+const LABELS = 300;
 const BAR = 13;
 const GROUP = SHOWN.length * (BAR + 2) + 18;
 const TOP = 74;

@@ -11,7 +11,7 @@ import { ratios, spread, timeInTurn } from './paired.js';
 import type { Measured, Results } from './results.js';
 import { growthTable, kerasTable, memoryTable, ratioTable, targetTable } from './tables.js';
 import { TOLERATED, targetsOf } from './targets.js';
-import { ways } from './ways.js';
+import { ROUNDS, ways } from './ways.js';
 import { workloads, type Workload } from './workloads.js';
 
 const option = (name: string): string | undefined => {
@@ -19,38 +19,34 @@ const option = (name: string): string | undefined => {
   return place === -1 ? undefined : process.argv[place + 1];
 };
 const short = process.argv.includes('--short');
-const rounds = Number(option('rounds') ?? (short ? 7 : 21));
+const rounds = Number(option('rounds') ?? (short ? 5 : 21));
 const only = option('only')?.split(',') ?? (short ? ['mlp-32', 'narrow-100', 'tiny'] : undefined);
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function measure(workload: Workload): Promise<Measured> {
-  const taken = ways.filter((way) => way.short || !short);
   const data = workload.data(workload.batchSize * workload.steps);
-  const times = await timeInTurn(
-    taken.map((way) => way.prepare(workload, data)),
-    rounds,
-    2,
-  );
-  tf.disposeVariables();
+  const times = new Map<string, number[]>();
+  const measured: Measured['ways'] = {};
+  for (const group of ['cost', 'watching', 'steps'] as const) {
+    const taken = ways.filter((way) => way.group === group && (way.short || !short));
+    const actions = taken.map((way) => way.prepare(workload, data));
+    const timed = await timeInTurn(actions, short ? rounds : rounds * ROUNDS[group], 2);
+    tf.disposeVariables();
+    taken.forEach(({ name, title }, index) => {
+      times.set(name, timed[index]!);
+      const milliseconds = spread(timed[index]!).median / workload.steps;
+      measured[name] = { title, milliseconds, ratio: ratios(timed[index]!, timed[0]!) };
+    });
+  }
   tf.dispose([data.x, data.y]);
-  const timesOf = (name: string): number[] => times[taken.findIndex((way) => way.name === name)]!;
   return {
     workload: workload.name,
     title: workload.title,
-    ways: Object.fromEntries(
-      taken.map(({ name, title }, index) => [
-        name,
-        {
-          title,
-          milliseconds: spread(times[index]!).median / workload.steps,
-          ratio: ratios(times[index]!, timesOf('l2')),
-        },
-      ]),
-    ),
+    ways: measured,
     targets: targetsOf(workload.name).map((target) => ({
       ...target,
-      measured: ratios(timesOf(target.way), timesOf(target.base)).median,
+      measured: ratios(times.get(target.way)!, times.get(target.base)!).median,
     })),
   };
 }

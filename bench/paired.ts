@@ -12,8 +12,8 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * Times several actions in turn, round after round, each round beginning with another one: what disturbs the machine
- * disturbs all of them.
+ * Times several actions in turn, round after round, each round in another order: what disturbs the machine disturbs all of
+ * them, and none comes always behind the same other one.
  *
  * @returns The milliseconds of each action, one value a round.
  */
@@ -24,10 +24,10 @@ export async function timeInTurn(
 ): Promise<number[][]> {
   const times: number[][] = actions.map(() => []);
   for (let round = -warmUp; round < rounds; round += 1) {
-    for (let turn = 0; turn < actions.length; turn += 1) {
-      const index = (turn + round + warmUp) % actions.length;
+    const order = actions.map((action, index) => ({ action, index, place: Math.random() }));
+    for (const { action, index } of order.sort((one, other) => one.place - other.place)) {
       const begin = performance.now();
-      await actions[index]!();
+      await action();
       const time = performance.now() - begin;
       if (round >= 0) times[index]!.push(time);
     }

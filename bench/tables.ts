@@ -17,17 +17,15 @@ const fixed = (value: number): string => value.toFixed(2);
 
 /** Every way of every workload: its time against that of plain `fit` with L2 in the same round. */
 export function ratioTable(measured: readonly Measured[]): string {
-  const names = Object.keys(measured[0]!.ways);
+  const names = Object.keys(measured[0]!.ways).filter((name) => !['l2', 'l2-again', 'trainOnBatch'].includes(name));
   return table(
     ['time of a step, plain `fit` with L2 = 1', ...measured.map(({ workload }) => workload)],
     [
       ['plain `fit` with L2, ms', ...measured.map(({ ways }) => ways['l2']!.milliseconds.toFixed(1))],
-      ...names
-        .filter((name) => name !== 'l2')
-        .map((name) => [
-          measured[0]!.ways[name]!.title,
-          ...measured.map(({ ways }) => ways[name]!.ratio.median.toFixed(3)),
-        ]),
+      ...names.map((name) => [
+        measured[0]!.ways[name]!.title,
+        ...measured.map(({ ways }) => ways[name]!.ratio.median.toFixed(2)),
+      ]),
     ],
   );
 }
@@ -38,7 +36,7 @@ export function targetTable(measured: readonly Measured[]): string {
     ['target', 'workload', 'at most', 'measured', ''],
     measured.flatMap(({ workload, targets }) =>
       targets.map(({ way, base, atMost, measured: ratio }) => [
-        `${way} / ${base}`,
+        `${way} / ${base.replace('-again', '')}`,
         workload,
         fixed(atMost),
         ratio.toFixed(3),

@@ -87,7 +87,7 @@ export const workloads: Workload[] = [
     name: 'conv-28',
     title: 'conv net on 28×28×1, batch 32',
     batchSize: 32,
-    steps: 8,
+    steps: 16,
     layers: convNet(28, 28, 1),
     ...images(28, 28, 1),
   },
@@ -109,7 +109,7 @@ export const workloads: Workload[] = [
   },
   {
     name: 'embedding',
-    title: 'embedding 50,000×128 and a dense head, batch 32',
+    title: 'embedding 50,000×128, dense head, batch 32',
     batchSize: 32,
     steps: 3,
     layers: (regularizer) => [
@@ -127,10 +127,10 @@ export const workloads: Workload[] = [
   },
   {
     name: 'tiny',
-    title: 'a step of about 2 ms: three dense layers of 16, batch 32',
+    title: 'dense layers of 16 and 1 (2 ms), batch 32',
     batchSize: 32,
-    steps: 60,
-    layers: chain(16, 3),
+    steps: 100,
+    layers: chain(16, 1),
     ...regression(16),
   },
 ];

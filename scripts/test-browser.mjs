@@ -5,6 +5,7 @@ import { build as bundle } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { ARGUMENTS, findChromium } from './browser-test/chromium.mjs';
 import { checkAudit, checkNumbers, checkPhone, checkSlider } from './browser-test/example-page.mjs';
+import { checkReadme } from './browser-test/readme-page.mjs';
 import { checkScriptTags } from './browser-test/script-page.mjs';
 import { serve } from './browser-test/server.mjs';
 import { main, runNode } from './helpers/command.mjs';
@@ -85,6 +86,7 @@ await main(async () => {
       const checks = {
         'The example has the numbers of tfjs-node': () => checkNumbers(browser, server.address, reference),
         'The files for <script> have them': () => checkScriptTags(browser, server.address, reference),
+        "The README's page trains": () => checkReadme(browser, server.address),
         'The slider acts, stop stops': () => checkSlider(browser, server.address),
         'The audit tells what is dropped': () => checkAudit(browser, server.address),
         'A phone shows all of it, light and dark': () => checkPhone(browser, server.address, screenshots),

@@ -1,3 +1,8 @@
+/**
+ * What the loss is made of, in training and evaluation, and regularizers that act.
+ *
+ * @module tfjs-decomposed-loss
+ */
 export { AccumulatedGradients, accumulate } from './accumulate.js';
 export { ActivityRegularization, activityRegularization } from './activity-regularization.js';
 export { auditRegularization } from './audit-regularization.js';

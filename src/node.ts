@@ -1,7 +1,7 @@
 /**
  * The subpath `tfjs-decomposed-loss/node`: what needs Node, beside the library itself.
  *
- * @module
+ * @module tfjs-decomposed-loss/node
  */
 export { LossLoggerCallback, lossLogger } from './loss-logger.js';
 

@@ -38,9 +38,13 @@ export function compiledModel(model: LayersModel): LayersModel {
         'Call `model.compile({optimizer, loss})` first.',
     );
   }
-  refuseActivityRegularizers(trained);
+  if (!withoutActivityRegularizers.has(trained)) refuseActivityRegularizers(trained);
+  withoutActivityRegularizers.add(trained);
   return trained;
 }
+
+/** The host itself refuses those that come later, so that one look at a model's layers is enough. */
+const withoutActivityRegularizers = new WeakSet<LayersModel>();
 
 function notALayersModel(value: unknown): Error {
   const expected = 'Expected `model` to be a tf.LayersModel or a tf.Sequential, got';

@@ -9,6 +9,8 @@ import {
   type RegularizationTerm,
 } from 'tfjs-decomposed-loss';
 import { registerKerasRegularizers } from 'tfjs-decomposed-loss/keras';
+import { lossLogger, type LossLoggerArgs } from 'tfjs-decomposed-loss/node';
+import type { TensorBoardArgs } from 'tfjs-decomposed-loss/tensorboard';
 
 function requireSum({ total, data, regularization }: DecomposedLoss): void {
   if (regularization > 0 && Math.abs(total - data - regularization) < 1e-6) return;
@@ -22,7 +24,9 @@ async function main(): Promise<void> {
   model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
   const [x, y] = [tf.ones([4, 2]), tf.ones([4, 1])];
   const callback: DecomposedLossCallback = decomposedLoss({ breakdown: 'layer' });
-  const { history } = await model.fit(x, y, { epochs: 2, verbose: 0, callbacks: [callback] });
+  const perBatch: LossLoggerArgs & Pick<TensorBoardArgs, 'logKeys'> = { per: 'batch', format: 'jsonl', append: false };
+  const callbacks = [callback, lossLogger('batches.jsonl', perBatch)];
+  const { history } = await model.fit(x, y, { epochs: 2, verbose: 0, callbacks });
   const at = (key: string, epoch: number): number => Number(history[key]?.[epoch]);
   for (const epoch of [0, 1]) {
     const regularization = at('regularization_loss', epoch);
