@@ -9,7 +9,7 @@ import {
   trainStep,
   type DecomposedLoss,
 } from 'tfjs-decomposed-loss';
-import { registerActivityRegularization } from '../src/activity-regularization';
+import { registerActivityRegularization } from '../src/regularizers/activity-regularization';
 import { activityCases, loadActivityCase, tensorsOf, type ActivityFixture } from './fixtures/activity';
 import type { KerasLosses } from './fixtures/keras';
 import { tf } from './helpers/backend';

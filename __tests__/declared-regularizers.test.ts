@@ -1,6 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { declaredRegularizers } from '../src/declared-regularizers';
+import { declaredRegularizers } from '../src/regularizers/declared-regularizers';
 import { backend, tf } from './helpers/backend';
 import { penalty } from './helpers/float64';
 import { buildNested, nestedRecipes } from './helpers/random-nested-models';

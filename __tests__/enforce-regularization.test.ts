@@ -9,7 +9,7 @@ import {
   regularizationTerms,
   trainStep,
 } from 'tfjs-decomposed-loss';
-import { declaredRegularizers } from '../src/declared-regularizers';
+import { declaredRegularizers } from '../src/regularizers/declared-regularizers';
 import { enforcedCases } from './fixtures/cases';
 import type { KerasFixture } from './fixtures/keras';
 import { backend, tf } from './helpers/backend';

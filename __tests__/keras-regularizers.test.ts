@@ -1,7 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, enforceRegularization, regularizationTerms } from 'tfjs-decomposed-loss';
-import { L1, L2, registerKerasRegularizers } from '../src/keras-regularizers';
-import type * as Keras from '../src/keras-regularizers';
+import { L1, L2, registerKerasRegularizers } from '../src/regularizers/keras-regularizers';
+import type * as Keras from '../src/regularizers/keras-regularizers';
 import { enforcedCases, kerasCases } from './fixtures/cases';
 import { kerasCase, type KerasCase } from './fixtures/keras';
 import keras2 from './fixtures/keras-json/keras-2.json';
@@ -187,7 +187,7 @@ describe('registration', () => {
 
   it('leaves the classes of another build of this library', () => {
     const ours = registered()['L2']![0];
-    const twin = secondCopy('../src/keras-regularizers');
+    const twin = secondCopy('../src/regularizers/keras-regularizers');
     expect(twin.L2).not.toBe(ours);
     twin.registerKerasRegularizers();
     expect(registered()['L2']![0]).toBe(ours);

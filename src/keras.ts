@@ -4,8 +4,8 @@
  *
  * @module tfjs-decomposed-loss/keras
  */
-import { registerActivityRegularization } from './activity-regularization.js';
-import { registerKerasRegularizers } from './keras-regularizers.js';
+import { registerActivityRegularization } from './regularizers/activity-regularization.js';
+import { registerKerasRegularizers } from './regularizers/keras-regularizers.js';
 
 registerKerasRegularizers();
 registerActivityRegularization();

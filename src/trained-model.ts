@@ -1,5 +1,5 @@
 import { LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from './activity-regularizers.js';
+import { refuseActivityRegularizers } from './regularizers/activity-regularizers.js';
 import { describe } from './describe.js';
 import { isForeignLayersModel, trainedModel } from './host.js';
 

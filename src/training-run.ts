@@ -1,6 +1,6 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from './activity-regularizers.js';
+import { refuseActivityRegularizers } from './regularizers/activity-regularizers.js';
 import { list } from './describe.js';
 import { EpochAverage } from './epoch-average.js';
 import { EvaluatedActivity } from './evaluated-activity.js';

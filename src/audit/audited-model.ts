@@ -1,11 +1,11 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { declaredRegularizers, penaltySource, type DeclaredRegularizer } from '../declared-regularizers.js';
+import { declaredRegularizers, penaltySource, type DeclaredRegularizer } from '../regularizers/declared-regularizers.js';
 import { className, coefficients, declaredCalls, type Regularizer } from '../host.js';
 import { shortName } from '../penalty-groups.js';
 import { readNumbersSync } from '../scalars.js';
 import { builtModel } from '../trained-model.js';
-import { placedWeights, type PlacedWeight } from '../weight-selection.js';
+import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
 
 /** One regularizer on one weight, with what the finders want to know of it. */
 export interface AuditedTerm extends DeclaredRegularizer {

@@ -1,5 +1,5 @@
 import { shortName } from '../penalty-groups.js';
-import { isKernel } from '../weight-selection.js';
+import { isKernel } from '../regularizers/weight-selection.js';
 import type { AuditedModel } from './audited-model.js';
 import type { RegularizationFinding } from './finding.js';
 

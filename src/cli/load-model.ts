@@ -1,8 +1,8 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { Sequential, loadLayersModel, type LayersModel } from '@tensorflow/tfjs-layers';
-import { registerActivityRegularization } from '../activity-regularization.js';
+import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
 import { limitNewWeights } from '../host.js';
-import { registerKerasRegularizers } from '../keras-regularizers.js';
+import { registerKerasRegularizers } from '../regularizers/keras-regularizers.js';
 import type { ModelJson } from './model-json.js';
 import { UnusableInput, reason } from './unusable.js';
 import { elements } from './weight-specs.js';

@@ -7,8 +7,8 @@ import {
   penaltyCalls,
   type PenaltyCall,
   type PenaltySource,
-} from './host.js';
-import { builtModel } from './trained-model.js';
+} from '../host.js';
+import { builtModel } from '../trained-model.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */
 export interface DeclaredRegularizer extends PenaltySource {

@@ -1,8 +1,8 @@
 import { divNoNan, keep, mul, sqrt, square, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { gradientsOnTape, unrecorded, weightPaths, type ObservedStep } from './host.js';
-import { sumOf } from './scalars.js';
+import { gradientsOnTape, unrecorded, weightPaths, type ObservedStep } from '../host.js';
+import { sumOf } from '../scalars.js';
 
 /** The quantities that are compared, and the names under which they stand in the logs, before `/<layer>`. */
 export const BALANCE_KEYS = ['gradient/data', 'gradient/penalty', 'gradient/cosine'] as const;

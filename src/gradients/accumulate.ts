@@ -1,15 +1,15 @@
 import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
-import { EpochAverage } from './epoch-average.js';
+import { nameValues, type DecomposedLoss } from '../decomposed-loss.js';
+import { EpochAverage } from '../epoch-average.js';
 import { foreignStep, gradientPass } from './gradient-pass.js';
-import { applyGradients, observeLoss, unrecorded } from './host.js';
+import { applyGradients, observeLoss, unrecorded } from '../host.js';
 import { meanBySize } from './mean-gradients.js';
-import { readNumbers, sumOf } from './scalars.js';
-import type { TrainStepArgs } from './train-step.js';
-import { compiledModel } from './trained-model.js';
-import type { NamedTensors } from './types.js';
+import { readNumbers, sumOf } from '../scalars.js';
+import type { TrainStepArgs } from '../train-step.js';
+import { compiledModel } from '../trained-model.js';
+import type { NamedTensors } from '../types.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.

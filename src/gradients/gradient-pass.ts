@@ -1,10 +1,10 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from './arguments.js';
-import { rememberWeights, runStep, standardizeBatch, withoutUpdate } from './host.js';
-import { weightingBy } from './sample-weights.js';
-import type { TrainStepArgs } from './train-step.js';
-import type { NamedTensors } from './types.js';
+import { checkArguments, checkData } from '../arguments.js';
+import { rememberWeights, runStep, standardizeBatch, withoutUpdate } from '../host.js';
+import { weightingBy } from '../sample-weights.js';
+import type { TrainStepArgs } from '../train-step.js';
+import type { NamedTensors } from '../types.js';
 
 /** A forward pass in training, and what came of it. */
 export interface GradientPass<T> {

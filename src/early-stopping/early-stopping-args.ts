@@ -1,5 +1,5 @@
-import { checkArguments } from './arguments.js';
-import { describe } from './describe.js';
+import { checkArguments } from '../arguments.js';
+import { describe } from '../describe.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */
 export interface EarlyStoppingArgs {

@@ -1,12 +1,12 @@
 import { Tensor, dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from './activity-regularizers.js';
-import { EpochAverage } from './epoch-average.js';
+import { refuseActivityRegularizers } from '../regularizers/activity-regularizers.js';
+import { EpochAverage } from '../epoch-average.js';
 import { foreignStep } from './gradient-pass.js';
-import { observeLoss, wrapLoss } from './host.js';
+import { observeLoss, wrapLoss } from '../host.js';
 import { BALANCE_KEYS, layerBalance, weightsByLayer, type WeightsByLayer } from './layer-balance.js';
-import { readNumbers } from './scalars.js';
-import type { Logs } from './training-run.js';
+import { readNumbers } from '../scalars.js';
+import type { Logs } from '../training-run.js';
 
 /** One `fit` or `fitDataset` in which every n-th step's gradients are taken apart. */
 export class BalanceRun {

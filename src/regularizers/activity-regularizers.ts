@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { list } from './describe.js';
-import { layersWithin } from './host.js';
+import { list } from '../describe.js';
+import { layersWithin } from '../host.js';
 
 /**
  * Refuses models with a layer whose own `activityRegularizer` is set: TensorFlow.js throws when such a layer is applied,

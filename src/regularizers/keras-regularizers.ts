@@ -1,5 +1,5 @@
 import { serialization } from '@tensorflow/tfjs-core';
-import { L1L2 } from './host.js';
+import { L1L2 } from '../host.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
 const OURS = Symbol.for('tfjs-decomposed-loss/keras');

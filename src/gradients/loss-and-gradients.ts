@@ -1,13 +1,13 @@
 import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
+import { nameValues, type DecomposedLoss } from '../decomposed-loss.js';
 import { foreignStep, gradientPass } from './gradient-pass.js';
-import { gradientsOnTape, observeLoss, onTape, unrecorded, type ObservedStep } from './host.js';
-import { readNumbers, sumOf, sumOfNumbers } from './scalars.js';
-import type { TrainStepArgs } from './train-step.js';
-import { compiledModel } from './trained-model.js';
-import type { NamedTensors } from './types.js';
+import { gradientsOnTape, observeLoss, onTape, unrecorded, type ObservedStep } from '../host.js';
+import { readNumbers, sumOf, sumOfNumbers } from '../scalars.js';
+import type { TrainStepArgs } from '../train-step.js';
+import { compiledModel } from '../trained-model.js';
+import type { NamedTensors } from '../types.js';
 
 /** A loss in its parts, and the gradient of each. */
 export interface LossAndGradients {

@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { penaltySource } from './declared-regularizers.js';
-import { declaredCalls, movedWeights, type PenaltyCall } from './host.js';
+import { declaredCalls, movedWeights, type PenaltyCall } from '../host.js';
 
 /** Which of the host's ways with penalties `enforceRegularization` changes. */
 export interface EnforceRegularizationArgs {

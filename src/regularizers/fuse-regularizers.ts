@@ -2,11 +2,11 @@ import { cast, clone, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { penaltySource } from './declared-regularizers.js';
 import { fusedPenalty, type Coefficients } from './fused-penalty.js';
-import { coefficients, layersWithin, penaltyCalls, sumPenalties, whenRebuilt } from './host.js';
-import type { PenaltyCall, PenaltySource, PenaltySum } from './host.js';
-import { shortName } from './penalty-groups.js';
-import { sumOf } from './scalars.js';
-import { builtModel } from './trained-model.js';
+import { coefficients, layersWithin, penaltyCalls, sumPenalties, whenRebuilt } from '../host.js';
+import type { PenaltyCall, PenaltySource, PenaltySum } from '../host.js';
+import { shortName } from '../penalty-groups.js';
+import { sumOf } from '../scalars.js';
+import { builtModel } from '../trained-model.js';
 import { isWeightDecay } from './weight-decay.js';
 
 /** What `fuseRegularizers` did. */

@@ -1,11 +1,11 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from '../arguments.js';
 import { penaltySource } from './declared-regularizers.js';
-import { describe } from './describe.js';
+import { describe } from '../describe.js';
 import { enforcedPenalties, type EnforceRegularizationArgs } from './enforced-penalties.js';
-import { declaredCalls, penaltyCalls, replacePenalties, whenRebuilt, type PenaltyCall } from './host.js';
-import { shortName } from './penalty-groups.js';
-import { builtModel } from './trained-model.js';
+import { declaredCalls, penaltyCalls, replacePenalties, whenRebuilt, type PenaltyCall } from '../host.js';
+import { shortName } from '../penalty-groups.js';
+import { builtModel } from '../trained-model.js';
 
 /** What `enforceRegularization` did. */
 export interface EnforcedRegularization {

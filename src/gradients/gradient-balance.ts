@@ -1,10 +1,10 @@
 import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from '../arguments.js';
 import { BalanceRun } from './balance-run.js';
-import { describe } from './describe.js';
-import { runBehindBaseLogger, whenRunEnds } from './host.js';
-import { refuseCopy } from './refuse-copy.js';
-import type { Logs } from './training-run.js';
+import { describe } from '../describe.js';
+import { runBehindBaseLogger, whenRunEnds } from '../host.js';
+import { refuseCopy } from '../refuse-copy.js';
+import type { Logs } from '../training-run.js';
 
 /** What `gradientBalance` takes. */
 export interface GradientBalanceArgs {

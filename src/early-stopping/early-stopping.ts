@@ -1,11 +1,11 @@
 import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { describe, list } from './describe.js';
+import { describe, list } from '../describe.js';
 import { resolveEarlyStoppingArgs, type EarlyStoppingArgs } from './early-stopping-args.js';
-import { whenRunEnds } from './host.js';
-import { readLogs, type Logs } from './log-values.js';
+import { whenRunEnds } from '../host.js';
+import { readLogs, type Logs } from '../log-values.js';
 import { directionOf } from './monitored-direction.js';
-import { refuseCopy } from './refuse-copy.js';
+import { refuseCopy } from '../refuse-copy.js';
 
 /**
  * A callback that stops `model.fit` or `model.fitDataset` when a quantity of the logs has stopped improving, and can put
