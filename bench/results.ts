@@ -9,7 +9,7 @@ export interface Measured {
   workload: string;
   title: string;
   ways: Record<string, { title: string; milliseconds: number; ratio: Spread }>;
-  targets: Array<Target & { measured: number }>;
+  targets: Array<Target & { measured: Spread }>;
 }
 
 /** All that a whole run finds out. */
