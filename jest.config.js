@@ -4,11 +4,15 @@ const tfjsNodeAvailable = require('./scripts/tfjs-node-available.cjs');
 /** A `node_modules` whose TensorFlow.js the tests run on instead of the installed one; for the CPU backend only. */
 const otherTfjs = process.env.TFJS_NODE_MODULES;
 
+/** What never asks a backend for a number is tested on one. */
+const WITHOUT_BACKEND = ['cli', 'plot-losses', 'readme-types', 'stacked-areas'].map((name) => `/${name}.test.ts$`);
+
 /** One project a backend, all over the same tests; `tensorflow` is tfjs-node. */
 const project = (backend) => ({
   displayName: backend,
   testEnvironment: 'node',
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', ...(backend === 'cpu' ? [] : WITHOUT_BACKEND)],
   globals: { __BACKEND__: backend },
   setupFiles: ['<rootDir>/scripts/node-24.cjs'],
   setupFilesAfterEnv: ['<rootDir>/__tests__/helpers/setup.ts'],

@@ -397,3 +397,115 @@ it('keeps value and gradients of random models', async () => {
     { numRuns: 20 },
   );
 });
+
+it('breaks down a single penalty, also that of a model within another', async () => {
+  const alone = tf.sequential({
+    layers: [tf.layers.dense({ name: 'out', units: 1, inputShape: [4], kernelRegularizer: l2({ l2: 0.1 }) })],
+  });
+  const input = tf.input({ shape: [4] });
+  const around = tf.model({ inputs: input, outputs: alone.apply(input) as tfjs.SymbolicTensor });
+  for (const model of [alone, around]) {
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    fuseRegularizers(alone);
+    const expected = penalty(model.weights[0]!.read(), { l2: 0.1 });
+    const { history } = await model.fit(x(), y(), { ...silent, callbacks: decomposedLoss({ breakdown: 'layer' }) });
+    expect(history['regularization_loss']![0]).toBeNear(expected);
+    expect(Object.entries(history).find(([key]) => key.endsWith('/out'))![1][0]).toBeNear(expected);
+  }
+});
+
+it('leaves alone a loss that was added by hand, also one of the own regularizer, and does not ask it', async () => {
+  const kernelRegularizer = l2({ l2: 0.1 });
+  const layer = tf.layers.dense({ name: 'out', units: 1, inputShape: [4], kernelRegularizer });
+  const model = tf.sequential({ layers: [layer] });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  let [asked, isOn] = [0, true];
+  const kernel = layer.weights[0]!.read();
+  layer.addLoss(() => {
+    asked += 1;
+    return isOn ? kernelRegularizer.apply(kernel) : tf.scalar(0);
+  });
+  expect(fuseRegularizers(model)).toMatchObject({
+    fused: [{ layer: 'out', weight: 'kernel' }],
+    leftAlone: [{ layer: 'out', weight: null }],
+  });
+  expect(asked).toBe(0);
+  const once = penalty(kernel, { l2: 0.1 });
+  expect((await trainStep(model, x(), y())).regularization).toBeNear(2 * once);
+  isOn = false;
+  expect((await trainStep(model, x(), y())).regularization).toBeNear(once);
+  expect(asked).toBe(2);
+});
+
+it('adds what a model within another adds by a method of its own', async () => {
+  const inner = tf.sequential({
+    layers: [tf.layers.dense({ units: 4, inputShape: [4], kernelRegularizer: l2({ l2: 0.1 }) })],
+  });
+  inner.calculateLosses = () => [tf.scalar(7)];
+  const input = tf.input({ shape: [4] });
+  const out = tf.layers.dense({ name: 'out', units: 1, kernelRegularizer: l2({ l2: 0.1 }) });
+  const model = tf.model({ inputs: input, outputs: out.apply(inner.apply(input)) as tfjs.SymbolicTensor });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  const expected = 7 + penalty(out.weights[0]!.read(), { l2: 0.1 });
+  for (const change of [() => {}, fuseRegularizers]) {
+    change(model);
+    const args = { ...silent, callbacks: decomposedLoss({ breakdown: 'layer' }) };
+    expect((await model.fit(x(), y(), args)).history['regularization_loss']![0]).toBeNear(expected);
+  }
+});
+
+it('is one for a Sequential and the model that it hides', () => {
+  const model = regressor();
+  const fused = fuseRegularizers(model);
+  expect(fuseRegularizers(trainedBy(model))).toBe(fused);
+  const enforced = enforceRegularization(model);
+  expect(enforceRegularization(trainedBy(model))).toBe(enforced);
+  fused.restore();
+  enforced.restore();
+  expect(Object.hasOwn(trainedBy(model), 'calculateLosses')).toBe(false);
+});
+
+it('goes on in a training in which the model is compiled again', async () => {
+  const model = tf.sequential({
+    layers: [tf.layers.simpleRNN({ units: 2, inputShape: [2, 2], kernelRegularizer: l2({ l2: 1 }) })],
+  });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  const [fused, enforced] = [fuseRegularizers(model), enforceRegularization(model)];
+  const trained = trainedBy(model);
+  const compile = () => model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  const again = new tf.CustomCallback({ onEpochEnd: (epoch) => (epoch === 0 ? compile() : undefined) });
+  const args = { ...silent, epochs: 3, callbacks: [decomposedLoss(), again] };
+  const { history } = await model.fit(data([4, 2, 2]), data([4, 2]), args);
+  const expected = penalty(model.getWeights()[0]!, { l2: 1 });
+  history['regularization_loss']!.forEach((value) => expect(value).toBeNear(expected));
+  fused.restore();
+  enforced.restore();
+  [trained, trainedBy(model)].forEach((one) => expect(Object.hasOwn(one, 'calculateLosses')).toBe(false));
+});
+
+it('leaves no part behind when a penalty behind it throws', async () => {
+  const sick = tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: l2({ l2: 0.1 }) });
+  const model = tf.sequential({ layers: [sick] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  const [xs, ys] = [x(), y()];
+  await model.fit(xs, ys, silent);
+  sick.addLoss(() => tf.scalar(1));
+  sick.addLoss(() => {
+    throw new Error('sick');
+  });
+  const failing = (callbacks: tfjs.CustomCallback[]) =>
+    tensorsLeftBy(() => expect(model.fit(xs, ys, { ...silent, callbacks })).rejects.toThrow('sick'));
+  const host = await failing([]);
+  fuseRegularizers(model);
+  const breakdown = decomposedLoss({ breakdown: 'layer' }) as unknown as tfjs.CustomCallback;
+  expect(await failing([breakdown])).toBeLessThanOrEqual(host);
+});
+
+it('keeps a coefficient off that was 0 when the regularizer was made, as the host does', async () => {
+  const model = regressor({ optimizer: tf.train.sgd(0) });
+  const regularizer = (model.getLayer('hidden') as unknown as { kernelRegularizer: { l1: number } }).kernelRegularizer;
+  regularizer.l1 = 5;
+  const before = (await trainStep(model, x(), y())).regularization;
+  fuseRegularizers(model);
+  expect((await trainStep(model, x(), y())).regularization).toBeNear(before);
+});

@@ -340,3 +340,25 @@ it('refuses what it does not know, a second training at once, and to stand in a 
     /before `gradientBalance\(\)`/,
   );
 });
+
+it('names the layers anew where one is frozen between epochs', async () => {
+  const input = tf.input({ shape: [4] });
+  const dense = (name: string) =>
+    tf.layers.dense({ name, units: 2, kernelRegularizer: tf.regularizers.l2({ l2: 0.1 }) });
+  const [a, b] = [dense('a'), dense('b')];
+  const model = tf.model({ inputs: input, outputs: b.apply(a.apply(input)) as tfjs.SymbolicTensor });
+  const compile = () => model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  compile();
+  const seen: string[][] = [];
+  const freeze = new tf.CustomCallback({
+    onEpochEnd: (epoch, logs) => {
+      seen.push(Object.keys(logs!).filter((key) => key.startsWith('gradient/data/')));
+      if (epoch > 0) return;
+      a.trainable = false;
+      compile();
+    },
+  });
+  const callbacks = [gradientBalance({ every: 1 }), freeze];
+  await model.fit(data([4, 4]), data([4, 2]), { epochs: 2, verbose: 0, callbacks });
+  expect(seen).toEqual([['gradient/data/a', 'gradient/data/b'], ['gradient/data/b']]);
+});

@@ -1,6 +1,6 @@
-import { tidy } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { inspectPenalty, penaltyCalls, type PenaltyCall } from './host.js';
+import { penaltyCalls, type PenaltyCall } from './host.js';
+import { penaltySource } from './regularizers/declared-regularizers.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';
@@ -31,10 +31,8 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
 
 function weightName(call: PenaltyCall): string {
   if (call.activity) return ACTIVITY;
-  return tidy(() => {
-    const { source } = inspectPenalty(call);
-    return source ? shortName(source.weight) : ADDED;
-  });
+  const source = penaltySource(call);
+  return source ? shortName(source.weight) : ADDED;
 }
 
 /** The sums of the values that have the same name, in the order of first appearance, in float64. */

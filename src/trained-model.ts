@@ -43,7 +43,7 @@ export function compiledModel(model: LayersModel): LayersModel {
   return trained;
 }
 
-/** The host itself refuses those that come later, so that one look at a model's layers is enough. */
+/** One look at a model's layers is enough: those that come later the host itself refuses, but for layers in wrappers. */
 const withoutActivityRegularizers = new WeakSet<LayersModel>();
 
 function notALayersModel(value: unknown): Error {

@@ -1,6 +1,10 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { declaredRegularizers, penaltySource, type DeclaredRegularizer } from '../regularizers/declared-regularizers.js';
+import {
+  declaredRegularizers,
+  penaltySource,
+  type DeclaredRegularizer,
+} from '../regularizers/declared-regularizers.js';
 import { className, coefficients, declaredCalls, type Regularizer } from '../host.js';
 import { shortName } from '../penalty-groups.js';
 import { readNumbersSync } from '../scalars.js';

@@ -24,6 +24,7 @@ export class BalanceRun {
   }
 
   beginEpoch(): void {
+    this.#layers = undefined;
     this.#average.dispose();
   }
 

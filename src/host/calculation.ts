@@ -1,7 +1,7 @@
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
-import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
+import { type LayersModel, Sequential } from '@tensorflow/tfjs-layers';
 import { internals, putBack } from './model.js';
-import { penaltyCalls, replacements, type PenaltyCall } from './penalties.js';
+import { isHostCalculation, ownCalculations, penaltyCalls, replacements, type PenaltyCall } from './penalties.js';
 import { isWatched } from './step-watch.js';
 import { partsAsked } from './summands.js';
 
@@ -33,7 +33,7 @@ export type PenaltySum = (calls: readonly PenaltyCall[], each: boolean) => { sum
  */
 export function sumPenalties(model: LayersModel, sum: PenaltySum): () => void {
   checkNotInStep(model);
-  if (!isHostCalculation(model)) {
+  if (!isHostCalculation(internals(model).calculateLosses)) {
     throw new Error(
       `Expected \`${model.name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its ` +
         'own. Leave that model as it is.',
@@ -62,10 +62,6 @@ interface Takeover {
 
 const takeovers = new WeakMap<LayersModel, Takeover>();
 
-/** Whether a model computes its penalties as the host does, or as the functions above had it do. */
-const isHostCalculation = (model: LayersModel): boolean =>
-  takeovers.has(model) || internals(model).calculateLosses === internals(LayersModel.prototype).calculateLosses;
-
 /** The changes of a model come and go in any order: they share one `calculateLosses`, which is the host's after the last. */
 function takeOver(model: LayersModel): () => void {
   const host = internals(model);
@@ -75,7 +71,7 @@ function takeOver(model: LayersModel): () => void {
   };
   takeover.changes += 1;
   takeovers.set(model, takeover);
-  host.calculateLosses = () =>
+  const calculateLosses = () =>
     tidy(() => {
       const calls = penaltyCalls(model);
       const add = sums.get(model);
@@ -85,6 +81,8 @@ function takeOver(model: LayersModel): () => void {
       asked?.set(sum, parts);
       return [sum];
     });
+  ownCalculations.add(calculateLosses);
+  host.calculateLosses = calculateLosses;
   return () => {
     takeover.changes -= 1;
     if (takeover.changes > 0) return;
@@ -101,6 +99,32 @@ function checkNotInStep(model: LayersModel): void {
   );
 }
 
+/**
+ * Changes a model, and each that a `Sequential` builds in its place from then on. The one before is put back, unless it is
+ * being trained: `compile` in a callback changes the next training, not the one that runs.
+ *
+ * @param change - Changes the model that is trained, and returns how to put it back.
+ * @returns Puts all of them back.
+ */
+export function changeTrained(
+  model: LayersModel,
+  trained: LayersModel,
+  change: (one: LayersModel) => () => void,
+): () => void {
+  let current = { trained, putBack: change(trained) };
+  const left: Array<() => void> = [];
+  const release = whenRebuilt(model, (rebuilt) => {
+    if (internals(current.trained).isTraining) left.push(current.putBack);
+    else current.putBack();
+    current = { trained: rebuilt, putBack: change(rebuilt) };
+  });
+  return () => {
+    current.putBack();
+    left.splice(0).forEach((putBack) => putBack());
+    release();
+  };
+}
+
 const rebuilds = new WeakMap<LayersModel, Set<(trained: LayersModel) => void>>();
 
 /**
@@ -109,7 +133,7 @@ const rebuilds = new WeakMap<LayersModel, Set<(trained: LayersModel) => void>>()
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L813-L815 | Sequential.compile}
  */
-export function whenRebuilt(model: LayersModel, heard: (trained: LayersModel) => void): () => void {
+function whenRebuilt(model: LayersModel, heard: (trained: LayersModel) => void): () => void {
   if (!(model instanceof Sequential)) return () => {};
   const listeners = rebuilds.get(model) ?? listenToRebuilds(model);
   listeners.add(heard);

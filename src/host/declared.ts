@@ -1,7 +1,7 @@
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { isActivityLayer } from './activity.js';
 import { trainedModel, type Layer } from './model.js';
-import { layerCalls, layerPenalties, subjects, type PenaltyCall } from './penalties.js';
+import { isModelOfLayers, layerCalls, layerPenalties, subjects, type PenaltyCall } from './penalties.js';
 
 /** One call of a penalty that is declared somewhere in a model, whether or not the host's training adds it. */
 export interface DeclaredCall extends PenaltyCall {
@@ -27,7 +27,7 @@ export function declaredCalls(model: LayersModel, prefix = ''): DeclaredCall[] {
 }
 
 function declaredIn(layer: Layer, path: string, asked: Layer): DeclaredCall[] {
-  if (layer instanceof LayersModel) {
+  if (isModelOfLayers(layer)) {
     const calls = declaredCalls(layer, `${path}/`);
     return asked === layer ? calls : calls.map((call) => ({ ...call, asked }));
   }

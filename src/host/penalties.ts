@@ -28,9 +28,20 @@ export function penaltyCalls(model: LayersModel, prefix = ''): PenaltyCall[] {
   const replacement = replacements.get(model);
   if (replacement !== undefined) return replacement(prefix);
   return layerCalls(model, prefix).flatMap(({ layer, path }) =>
-    layer instanceof LayersModel ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
+    isModelOfLayers(layer) ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
   );
 }
+
+/** The functions that this library puts in the place of a model's `calculateLosses`, and that add those of its layers still. */
+export const ownCalculations = new WeakSet();
+
+/** Whether a `calculateLosses` is that of a model which adds the penalties of its layers. */
+export const isHostCalculation = (calculateLosses: () => Scalar[]): boolean =>
+  calculateLosses === internals(LayersModel.prototype).calculateLosses || ownCalculations.has(calculateLosses);
+
+/** Whether a layer is a model that adds the penalties of its layers, and not one with a method of its own. */
+export const isModelOfLayers = (layer: Layer): layer is LayersModel =>
+  layer instanceof LayersModel && isHostCalculation(internals(layer).calculateLosses);
 
 /** The layers of a model, each as often as it is called within the model. */
 export function layerCalls(model: LayersModel, prefix: string): Array<{ layer: Layer; path: string }> {

@@ -19,7 +19,7 @@ interface Streams {
   stderr: { isTTY?: boolean; columns?: number };
 }
 
-/** How wide `eta=12345.6`, the spaces around the bar, a short bar, and a value such as `1.23e-5` are. */
+/** How wide `eta=12345.6` and the spaces around the bar, a short bar, and most values, such as `1.23e-5`, are. */
 const [ETA, SHORT_BAR, VALUE] = [13, 4, 7];
 
 /**
@@ -46,8 +46,10 @@ function fitValues(bar: ProgressBar, first: readonly string[]): void {
   const format = bar.formatLogsAsMetricsContent;
   bar.formatLogsAsMetricsContent = (logs, longest = Infinity) => {
     const names = Object.keys(logs).filter((name) => name !== 'batch' && name !== 'size');
-    const width = (name: string) => name.length + 1 + VALUE;
-    const all = names.reduce((sum, name) => sum + width(name) + 1, 0);
+    const texts = new Map(names.map((name) => [name, format.call(bar, { [name]: logs[name]! })]));
+    // Room for most values keeps the bar still, where they are written shorter now and then.
+    const width = (name: string) => Math.max(texts.get(name)!.length, name.length + VALUE + 2);
+    const all = names.reduce((sum, name) => sum + width(name), 0);
     // Where there is no terminal, the width is not a number.
     if (!(all > longest)) return format.call(bar, logs, longest);
     const columns = 2 * (longest + 12);
@@ -55,13 +57,13 @@ function fitValues(bar: ProgressBar, first: readonly string[]): void {
     const known = first.filter((name) => names.includes(name));
     const others = names.filter((name) => !known.includes(name)).sort();
     const shown = [...known, ...others].filter((name, index) => {
-      if (index > 0 && width(name) + 1 > room) return false;
-      room -= width(name) + 1;
+      if (index > 0 && width(name) > room) return false;
+      room -= width(name);
       return true;
     });
     bar.progressBar.width = Math.max(0, SHORT_BAR + room);
     return shown
-      .map((name) => format.call(bar, { [name]: logs[name]! }))
+      .map((name) => texts.get(name)!)
       .join('')
       .trimEnd();
   };

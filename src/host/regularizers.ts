@@ -1,7 +1,7 @@
 import type { Scalar, Tensor, serialization } from '@tensorflow/tfjs-core';
 import { layers, regularizers } from '@tensorflow/tfjs-layers';
 import { putBack, type Layer } from './model.js';
-import type { PenaltyCall } from './penalties.js';
+import { subjects, type PenaltyCall } from './penalties.js';
 
 /** A regularizer, the host's or a custom class; the host requires no more of it. */
 export interface Regularizer {
@@ -32,6 +32,17 @@ export function coefficients(regularizer: Regularizer): { l1: number; l2: number
 }
 
 /**
+ * As `coefficients`, those that act: one that was 0 when the regularizer was made stays so, whatever is assigned.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L74-L77 | L1L2}
+ */
+export function actingCoefficients(regularizer: Regularizer): { l1: number; l2: number } | undefined {
+  const known = coefficients(regularizer);
+  const { hasL1, hasL2 } = regularizer as unknown as { hasL1: boolean; hasL2: boolean };
+  return known && { l1: hasL1 ? known.l1 : 0, l2: hasL2 ? known.l2 : 0 };
+}
+
+/**
  * Runs a penalty and finds the regularizer and the weight behind it: the host closes over both, so the `apply` of every
  * regularizer that the layer may use is listened to meanwhile.
  *
@@ -58,6 +69,25 @@ export function inspectPenalty({ layer, penalty }: PenaltyCall): { value: Scalar
   } finally {
     restore.reverse().forEach((undo) => undo());
   }
+}
+
+/**
+ * Whether a loss is one that the host made of a regularizer and a weight, or that of weight decay: always the penalty of
+ * the same two. A loss that was added by hand may be another one at each step. The host makes all of its own from one
+ * line of code, which tells them.
+ */
+export const isOfRegularizer = (loss: () => Scalar): boolean => subjects.has(loss) || String(loss) === hostLossCode();
+
+let code: string | undefined;
+
+function hostLossCode(): string {
+  if (code === undefined) {
+    const layer = layers.dense({ units: 1, kernelRegularizer: regularizers.l2({ l2: 1 }) });
+    layer.build([null, 1]);
+    code = String(layer.losses[0]);
+    layer.weights.forEach((weight) => weight.dispose());
+  }
+  return code;
 }
 
 /** What a penalty was declared as: a regularizer on a weight. */

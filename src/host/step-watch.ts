@@ -1,6 +1,7 @@
 import { cast, dispose, engine, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { internals, putBack } from './model.js';
+import { isHostCalculation, ownCalculations } from './penalties.js';
 import { collectPenalties, type CollectedPenalties } from './summands.js';
 
 /** What passes through one training step. The tensors are kept: whoever hears of them disposes them. */
@@ -74,6 +75,7 @@ function startWatch(host: Watched): Watch {
     dispose([...parts]);
     return penalties;
   };
+  if (isHostCalculation(calculateLosses)) ownCalculations.add(watched);
   host.calculateLosses = Object.assign(watched, { [WATCH]: watch });
   return watch;
 }

@@ -1,4 +1,4 @@
-import type { Scalar } from '@tensorflow/tfjs-core';
+import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 
 /** Penalties as a model returned them, and what those are made of. */
 export interface CollectedPenalties {
@@ -20,6 +20,9 @@ export function collectPenalties(calculateLosses: () => Scalar[]): CollectedPena
     const penalties = calculateLosses();
     const each = penalties.flatMap((penalty) => sums.get(penalty) ?? [penalty]);
     return { penalties, each, parts: new Set([...sums.values()].flat()) };
+  } catch (error) {
+    dispose([...sums.values()]);
+    throw error;
   } finally {
     partsOf = undefined;
   }

@@ -3,7 +3,7 @@ import { checkArguments } from '../arguments.js';
 import { penaltySource } from './declared-regularizers.js';
 import { describe } from '../describe.js';
 import { enforcedPenalties, type EnforceRegularizationArgs } from './enforced-penalties.js';
-import { declaredCalls, penaltyCalls, replacePenalties, whenRebuilt, type PenaltyCall } from '../host.js';
+import { changeTrained, declaredCalls, penaltyCalls, replacePenalties, type PenaltyCall } from '../host.js';
 import { shortName } from '../penalty-groups.js';
 import { builtModel } from '../trained-model.js';
 
@@ -33,8 +33,13 @@ export interface EnforcedChange {
 
 const OPTIONS = ['recurrent', 'sharedOnce', 'frozen'];
 
-/** What is in force, by the model that the caller knows: of a `Sequential` that itself, which can build another. */
-const inForce = new WeakMap<LayersModel, { options: string; enforced: EnforcedRegularization }>();
+interface InForce {
+  options: string;
+  enforced?: EnforcedRegularization;
+}
+
+/** What is in force, by the model that is trained: of a `Sequential` the one that it hides. */
+const inForce = new WeakMap<LayersModel, InForce>();
 
 /**
  * Makes training add the penalties that the layers of a model declare, and as often as Keras does.
@@ -61,28 +66,28 @@ export function enforceRegularization(
   const trained = builtModel(model);
   const options = resolve(args);
   const key = JSON.stringify(options);
-  const former = inForce.get(model);
-  if (former?.options === key) return former.enforced;
-  former?.enforced.restore();
+  const former = inForce.get(trained);
+  if (former?.options === key) return former.enforced!;
+  former?.enforced!.restore();
 
   const before = penaltyCalls(trained);
-  const replace = (one: LayersModel) => replacePenalties(one, (prefix) => enforcedPenalties(one, options, prefix));
-  let putBack = replace(trained);
-  const release = whenRebuilt(model, (rebuilt) => {
-    putBack();
-    putBack = replace(rebuilt);
+  const entry: InForce = { options: key };
+  let putBack: (() => void) | undefined = changeTrained(model, trained, (one) => {
+    const restorePenalties = replacePenalties(one, (prefix) => enforcedPenalties(one, options, prefix));
+    inForce.set(one, entry);
+    return () => {
+      restorePenalties();
+      inForce.delete(one);
+    };
   });
-  const enforced: EnforcedRegularization = {
+  entry.enforced = {
     changes: changes(trained, before),
     restore() {
-      if (inForce.get(model)?.enforced !== enforced) return;
-      putBack();
-      release();
-      inForce.delete(model);
+      putBack?.();
+      putBack = undefined;
     },
   };
-  inForce.set(model, { options: key, enforced });
-  return enforced;
+  return entry.enforced;
 }
 
 function resolve(args: EnforceRegularizationArgs): Required<EnforceRegularizationArgs> {

@@ -1,13 +1,12 @@
-import { cast, clone, keep, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { penaltySource } from './declared-regularizers.js';
 import { fusedPenalty, type Coefficients } from './fused-penalty.js';
-import { coefficients, layersWithin, penaltyCalls, sumPenalties, whenRebuilt } from '../host.js';
+import { actingCoefficients, changeTrained, isOfRegularizer, penaltyCalls, sumPenalties } from '../host.js';
 import type { PenaltyCall, PenaltySource, PenaltySum } from '../host.js';
 import { shortName } from '../penalty-groups.js';
 import { sumOf } from '../scalars.js';
 import { builtModel } from '../trained-model.js';
-import { isWeightDecay } from './weight-decay.js';
 
 /** What `fuseRegularizers` did. */
 export interface FusedRegularizers {
@@ -31,6 +30,7 @@ export interface FusedTerm {
   weight: string | null;
 }
 
+/** What is in force, by the model that is trained: of a `Sequential` the one that it hides. */
 const inForce = new WeakMap<LayersModel, FusedRegularizers>();
 
 /**
@@ -49,34 +49,39 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
  */
 export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   const trained = builtModel(model);
-  const former = inForce.get(model);
+  const former = inForce.get(trained);
   if (former !== undefined) return former;
 
   const calls = penaltyCalls(trained);
   const distinct = [...new Map(calls.map((call) => [call.loss ?? call, call])).values()];
-  let putBack = sumPenalties(trained, fusedSum);
-  const release = whenRebuilt(model, (rebuilt) => {
-    putBack();
-    putBack = sumPenalties(rebuilt, fusedSum);
-  });
+  let putBack: (() => void) | undefined = undefined;
   const handle: FusedRegularizers = {
     fused: distinct.filter((call) => fusable(call) !== undefined).map(named),
     leftAlone: distinct.filter((call) => fusable(call) === undefined).map(named),
     restore() {
-      if (inForce.get(model) !== handle) return;
-      putBack();
-      release();
-      inForce.delete(model);
+      putBack?.();
+      putBack = undefined;
     },
   };
-  inForce.set(model, handle);
+  putBack = changeTrained(model, trained, (one) => {
+    const restoreSum = sumPenalties(one, fusedSum);
+    inForce.set(one, handle);
+    return () => {
+      restoreSum();
+      inForce.delete(one);
+    };
+  });
   return handle;
 }
 
 function named(call: PenaltyCall): FusedTerm {
-  const source = penaltySource(call);
+  const source = sourceOf(call);
   return { layer: call.path, weight: source && shortName(source.weight) };
 }
+
+/** Of a loss that was added by hand nothing is asked, not even its value: it may count how often it is. */
+const sourceOf = (call: PenaltyCall): PenaltySource | null =>
+  call.loss !== undefined && !call.activity && isOfRegularizer(call.loss) ? penaltySource(call) : null;
 
 interface Group extends Coefficients {
   places: number[];
@@ -85,6 +90,16 @@ interface Group extends Coefficients {
 
 const fusedSum: PenaltySum = (calls, each) => {
   const parts: Scalar[] = [];
+  try {
+    return { sum: addUp(calls, each, parts), parts };
+  } catch (error) {
+    dispose(parts);
+    throw error;
+  }
+};
+
+/** @param parts - Is given each penalty by itself, kept, at its place among the calls. */
+function addUp(calls: readonly PenaltyCall[], each: boolean, parts: Scalar[]): Scalar {
   const others: Scalar[] = [];
   const groups = new Map<string, Group>();
   calls.forEach((call, place) => {
@@ -111,28 +126,14 @@ const fusedSum: PenaltySum = (calls, each) => {
     fused.parts.forEach((part, index) => (parts[places[index]!] = part));
     return fused.sum;
   });
-  return { sum: sumOf([...sums, ...others]), parts };
-};
+  return sumOf([...sums, ...others]);
+}
 
 /** The weight and the coefficients of a penalty that a class we know computes; `undefined` for any other. */
 function fusable(call: PenaltyCall): ({ source: PenaltySource } & Coefficients) | undefined {
-  const source = call.activity ? null : penaltySource(call);
-  if (source === null || !isBoundForGood(call, source)) return undefined;
-  const known = coefficients(source.regularizer);
+  const source = sourceOf(call);
+  if (source === null) return undefined;
+  const known = actingCoefficients(source.regularizer);
   const isPenalty = known !== undefined && (known.l1 !== 0 || known.l2 !== 0);
   return isPenalty && source.weight.read().dtype === 'float32' ? { source, ...known } : undefined;
-}
-
-const boundForGood = new WeakMap<PenaltySource, boolean>();
-
-/** Whether a penalty is that of one regularizer for good: a loss added by hand may choose another one at each step. */
-function isBoundForGood({ layer }: PenaltyCall, source: PenaltySource): boolean {
-  const known = boundForGood.get(source);
-  if (known !== undefined) return known;
-  const owners: object[] = [layer, ...layersWithin(layer)];
-  const bound =
-    isWeightDecay(source.regularizer) ||
-    owners.some((owner) => Object.values<unknown>(owner as Record<string, unknown>).includes(source.regularizer));
-  boundForGood.set(source, bound);
-  return bound;
 }

@@ -2,6 +2,7 @@ import {
   abs,
   addN,
   cast,
+  clone,
   customGrad,
   greater,
   keep,
@@ -29,7 +30,7 @@ export interface Coefficients {
  * The host makes of each `l2 * sum(weight ** 2)` a square, a product and a sum, and in the gradient a tensor of ones and
  * three products, all as large as the weight. Here it is one pass for the value and one product, `2 * l2 * weight`, for
  * the gradient; small weights of one shape go through both together. The gradient of `abs` is -1 at zero, as the host's
- * is. A second derivative is right too.
+ * is; that of a weight that is NaN, and makes the loss NaN, is -1 too. A second derivative is right as well.
  *
  * @param each - Whether to return also each penalty by itself.
  * @returns A scalar of the active scope; and `parts`, kept and without gradient, which the caller disposes.
@@ -54,7 +55,8 @@ export function fusedPenalty(
       });
     }
     return {
-      value: each ? sumOf(parts) : weightedSum(joined, { l1, l2 }),
+      // A single part is the caller's, and its sum the host's: two tensors.
+      value: each ? clone(sumOf(parts)) : weightedSum(joined, { l1, l2 }),
       gradFunc: (dy: Scalar, saved: Tensor[]) =>
         tidy(() => {
           const slope = mul(dy, 2 * l2);
@@ -80,11 +82,15 @@ export function fusedPenalty(
 /** Up to this size the time of an operation is that of the call, not that of the memory. */
 const SMALL = 2 ** 14;
 
+/** With one axis more the backends still compute. */
+const MOST_AXES = 5;
+
 /** The places of the weights that go through the operations together: small ones of one shape, any other by itself. */
 function blocksOf(weights: readonly Tensor[]): number[][] {
   const blocks = new Map<string, number[]>();
   weights.forEach((weight, place) => {
-    const key = weight.size > SMALL ? `#${place}` : weight.shape.join();
+    const isAlone = weight.size > SMALL || weight.rank > MOST_AXES;
+    const key = isAlone ? `#${place}` : weight.shape.join();
     const block = blocks.get(key);
     if (block) block.push(place);
     else blocks.set(key, [place]);

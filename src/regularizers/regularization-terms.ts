@@ -1,7 +1,14 @@
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { refuseActivityRegularizers } from './activity-regularizers.js';
-import { className, coefficients, inspectPenalty, penaltyCalls, type PenaltyCall, type PenaltySource } from '../host.js';
+import {
+  className,
+  coefficients,
+  inspectPenalty,
+  penaltyCalls,
+  type PenaltyCall,
+  type PenaltySource,
+} from '../host.js';
 import { shortName } from '../penalty-groups.js';
 import { readNumbersSync, sumOfNumbers } from '../scalars.js';
 import { builtModel } from '../trained-model.js';

@@ -77,7 +77,7 @@ export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): We
   const regularized = regularizersByWeight(trained);
   const isLeftAlone = ({ weight }: PlacedWeight): boolean => {
     const present = regularized.get(weight) ?? [];
-    return args.alsoRegularized === true ? present.some(isWeightDecay) : present.length > 0;
+    return args.alsoRegularized === true ? present.some((one) => decays.has(one)) : present.length > 0;
   };
   const carriers = [...askedLayers(trained)].sort(([, asks], [, others]) => asks - others);
   const fresh = chosen.filter((placed) => !isLeftAlone(placed));
@@ -105,9 +105,6 @@ export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): We
 
 /** The regularizers of the penalties that are weight decay. */
 const decays = new WeakSet<Regularizer>();
-
-/** Whether a regularizer is that of weight decay. */
-export const isWeightDecay = (regularizer: Regularizer): boolean => decays.has(regularizer);
 
 const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path, weight: shortName(weight) });
 
