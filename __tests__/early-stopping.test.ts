@@ -3,7 +3,7 @@ import { decomposedLoss, earlyStopping, type EarlyStoppingArgs } from 'tfjs-deco
 import fixture from './fixtures/early-stopping.json';
 import { tf } from './helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from './helpers/memory';
-import { batches, classifier, data, numbersOf, oneHot, regressor } from './helpers/models';
+import { batches, classifier, data, numbersOf, oneHot, regressor, twoOutputs } from './helpers/models';
 
 type Callback = InstanceType<typeof tf.Callback>;
 
@@ -72,6 +72,7 @@ describe('what is better', () => {
   const maximised = [
     ...['acc', 'val_acc', 'accuracy', 'val_accuracy', 'acc_1', 'val_acc_0', 'categoricalAccuracy', 'binaryAccuracy'],
     ...['acc_acc', 'val_acc_acc', 'accumulate_acc', 'val_accumulate_acc', 'precision', 'val_recall'],
+    ...['r2Score', 'val_r2Score', 'acc_r2Score'],
   ];
   const twoHeads = () => {
     const inputs = tf.input({ shape: [4] });
@@ -95,13 +96,17 @@ describe('what is better', () => {
     expect(await epochs('loss', { mode: 'max' })).toBe(2);
   });
 
-  it('finds the accuracy that the host itself writes', async () => {
-    const model = classifier({ metrics: ['accuracy'], optimizer: tf.train.sgd(0) });
-    const stopping = earlyStopping({ monitor: 'acc', patience: 9 });
+  it.each<[string, string | tfjs.ModelCompileArgs['metrics']]>([
+    ['acc', 'accuracy'],
+    ['r2Score', [tf.metrics.r2Score]],
+  ])('finds the %s that the host itself writes', async (monitor, metrics) => {
+    const model = classifier({ metrics, optimizer: tf.train.sgd(0) });
+    const stopping = earlyStopping({ monitor, patience: 9 });
     const seen: number[] = [];
     class Reader extends tf.Callback {
       override async onEpochEnd(epoch: number, logs: tfjs.Logs = {}) {
-        seen.push((logs['acc'] = [0.1, 0.5, 0.3][epoch]!));
+        expect(logs).toHaveProperty(monitor);
+        seen.push((logs[monitor] = [0.1, 0.5, 0.3][epoch]!));
       }
     }
     await model.fit(data([6, 4]), oneHot(6), { epochs: 3, verbose: 0, callbacks: [new Reader(), stopping] });
@@ -110,7 +115,79 @@ describe('what is better', () => {
   });
 });
 
+describe("several outputs, whose validation values the host puts under other values' names", () => {
+  const x = () => data([6, 4]);
+  const y = () => data([6, 1]);
+  const sold = () => tf.tensor2d([1, 0, 1, 1, 0, 1], [6, 1]);
+  const both = () => [y(), sold()];
+  const house = (metrics: tfjs.ModelCompileArgs['metrics'] = { price: 'mae', sold: 'acc' }) => twoOutputs({ metrics });
+  const validated = { epochs: 2, verbose: 0 as const };
+  const trainings = {
+    fit: (callbacks: Callback[], model = house()) =>
+      model.fit(x(), both(), { ...validated, validationData: [x(), both()], callbacks }),
+    fitDataset: (callbacks: Callback[], model = house()) => {
+      const validationData = batches([x(), both()]);
+      return model.fitDataset(batches([x(), both()]), { ...validated, validationData, callbacks });
+    },
+  };
+
+  it.each(['fit', 'fitDataset'] as const)('are not monitored as what they are not, with %s', async (by) => {
+    const model = house();
+    const { history } = await trainings[by]([decomposedLoss()], model);
+    const errors = tf.tidy(() => (model.predict(x()) as tfjs.Tensor[])[0]!.sub(y()).abs().mean().dataSync()[0]!);
+    const wrong = history['val_sold_acc']!.at(-1) as number;
+    expect(wrong).toBeNear(errors);
+    await expect(trainings[by]([earlyStopping({ monitor: 'val_sold_acc' })])).rejects.toThrow(
+      "Expected `monitor` to be a key that holds what it says, got 'val_sold_acc', under which the host, with several " +
+        "outputs, writes validation's `price_mae`. Monitor 'val_data_loss' or 'val_total_loss' of `decomposedLoss()`, or " +
+        "training's 'sold_acc'.",
+    );
+  });
+
+  it.each([
+    ['val_loss', 'the data loss of `price`'],
+    ['val_price_loss', 'the data loss of `price`, `sold`'],
+    ['val_sold_loss', "validation's `price_loss`"],
+    ['val_price_mae', "validation's `sold_loss`"],
+  ])('%s is said to be %s', async (monitor, held) => {
+    const model = house();
+    const before = weightsOf(model);
+    await expect(trainings.fit([earlyStopping({ monitor })], model)).rejects.toThrow(`writes ${held}. Monitor`);
+    expect(weightsOf(model)).toEqual(before);
+  });
+
+  it.each(['val_data_loss', 'val_total_loss', 'sold_acc', 'price_mae', 'loss'])('%s is monitored', async (monitor) => {
+    const stopping = earlyStopping({ monitor, patience: 9 });
+    const history = await trainings.fit([stopping, decomposedLoss()]);
+    expect(numbersOf(history, monitor)).toContain(stopping.best);
+  });
+
+  it('is what it says with one output, and without validation a missing key', async () => {
+    const one = regressor({ metrics: ['mae'] });
+    const stopping = earlyStopping({ monitor: 'val_mae' });
+    await one.fit(x(), y(), { ...validated, validationSplit: 0.5, callbacks: [stopping] });
+    expect(stopping.best).toBeDefined();
+    const missing = house().fit(x(), both(), { verbose: 0, callbacks: [earlyStopping({ monitor: 'val_sold_acc' })] });
+    await expect(missing).rejects.toThrow("to be a key of the epoch's logs");
+  });
+
+  it('cannot be told where fitDataset writes several under one key', async () => {
+    const twice = house(['mae', 'mae']);
+    expect(new Set(twice.metricsNames).size).toBeLessThan(twice.metricsNames.length);
+    await expect(trainings.fitDataset([earlyStopping({ monitor: 'val_sold_mae' })], twice)).rejects.toThrow(
+      'a value that cannot be told, as several share a name. Give each output and metric a name of its own, or monitor training',
+    );
+  });
+});
+
 describe('NaN', () => {
+  it.each(['min', 'max'] as const)('is not the best where it comes first, as Keras 3 has it, for %s', async (mode) => {
+    const values = [NaN, 2, 2, 2];
+    const { stopping, weights, model } = await train('value', values, { mode, patience: 2, restoreBestWeights: true });
+    expect(stopping).toMatchObject({ best: 2, bestEpoch: 1, stoppedEpoch: 3 });
+    expect(weightsOf(model)).toEqual(weights[1]);
+  });
+
   it('is never better, and stops as any epoch without improvement', async () => {
     const { stopping, ran, weights, model } = await train('value', [NaN, 3, NaN, 2, NaN, NaN, 1], {
       patience: 2,

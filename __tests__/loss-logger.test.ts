@@ -141,6 +141,16 @@ describe('names', () => {
     lines(file('a.jsonl')).forEach((line) => expect(JSON.parse(line)).toMatchObject(values));
   });
 
+  it('that are numbers stand behind the epoch in JSON too, and the log is resumed', async () => {
+    const path = file('a.jsonl');
+    const logger = () => lossLogger(path, { per: 'epoch' });
+    await fit([adding(() => ({ 1: 7, [-1]: 8 })), logger()], { epochs: 1 });
+    await fit([adding(() => ({ 1: 7 })), logger()], { epochs: 1 });
+    expect(lines(path)).toHaveLength(2);
+    lines(path).forEach((line) => expect(line).toMatch(/^\{"epoch":0,"1":7,"val_loss":[\d.]+,"loss":[\d.]+[,}]/));
+    expect(JSON.parse(lines(path)[0]!)).toMatchObject({ epoch: 0, 1: 7, [-1]: 8 });
+  });
+
   it('are the same when a log is resumed', async () => {
     await fit([adding(() => values), lossLogger(file())]);
     const first = text();
@@ -200,6 +210,13 @@ describe('a file that is there', () => {
     expect(epochs()).toEqual(['epoch', '0', '1', '2', '3', '4']);
   });
 
+  it('and whole is gone on with in silence', async () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    await fit([lossLogger(file())]);
+    await fit([lossLogger(file())]);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
   it('by the same callback', async () => {
     const logger = lossLogger(file());
     await fit([logger]);
@@ -237,14 +254,18 @@ describe('a file that is there', () => {
     await fit([lossLogger(file())], { epochs: 2 });
     const before = text();
     appendFileSync(file(), torn);
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
     await fit([lossLogger(file())], { initialEpoch: 2, epochs: 3 });
+    expect(warn.mock.calls).toEqual([[`Cut off the torn last line of '${file()}': "${torn}".`]]);
     expect(text().startsWith(before)).toBe(true);
     expect(epochs()).toEqual(['epoch', '0', '1', '2']);
   });
 
   it.each(['epo', 'epoch,val_lo', 'epoch,"a\nb', 'epoch,val_loss,loss'])('or a torn header, %j', async (torn) => {
     writeFileSync(file(), torn);
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
     await fit([lossLogger(file())], { epochs: 1 });
+    expect(warn.mock.calls).toEqual([[`Cut off the torn last line of '${file()}': ${JSON.stringify(torn)}.`]]);
     expect(lines()[0]).toBe('epoch,val_loss,loss');
     expect(epochs()).toEqual(['epoch', '0']);
   });
@@ -254,14 +275,17 @@ describe('a file that is there', () => {
     await fit([lossLogger(path)], { epochs: 2 });
     const before = text(path);
     appendFileSync(path, '{"epoch":2,"lo');
+    jest.spyOn(console, 'warn').mockImplementation();
     await fit([lossLogger(path)], { initialEpoch: 2, epochs: 3 });
     expect(text(path).startsWith(before)).toBe(true);
     expect(lines(path).map((line) => (JSON.parse(line) as { epoch: number }).epoch)).toEqual([0, 1, 2]);
   });
 
   it('is found to its end where it is long', async () => {
-    writeFileSync(file(), `epoch,val_loss,loss\n${'0,1,2\n'.repeat(30_000)}7,`);
+    writeFileSync(file(), `epoch,val_loss,loss\n${'0,1,2\n'.repeat(30_000)}7,${'x'.repeat(99)}`);
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
     await fit([lossLogger(file())], { epochs: 1 });
+    expect(warn).toHaveBeenCalledWith(`Cut off the torn last line of '${file()}': "7,${'x'.repeat(38)}"….`);
     expect(lines()).toHaveLength(30_002);
     expect(lines().at(-2)).toBe('0,1,2');
   });

@@ -62,6 +62,22 @@ describe('the lines', () => {
     }
   });
 
+  it('of validation end where it does: an epoch that is stopped has none', async () => {
+    const stopping = new tf.CustomCallback({
+      onEpochBegin: (epoch) => {
+        if (epoch === 2) model.stopTraining = true;
+      },
+    });
+    const model = regressor();
+    const { history } = await model.fit(data([6, 4]), data([6, 1]), {
+      ...{ epochs: 9, batchSize: 2, verbose: 0, validationSplit: 0.4, callbacks: [stopping, decomposedLoss()] },
+    });
+    const svg = plotLosses(history);
+    const [training, validation] = ['data loss', 'data loss, validation'].map((name) => corners(group(svg, name)));
+    expect([training!.length, validation!.length]).toEqual([3, 2]);
+    expect(validation!.map(([x]) => x)).toEqual(training!.slice(0, 2).map(([x]) => x));
+  });
+
   it('are so on a logarithmic scale', () => {
     const values = [1000, 10, 0.1, 0.002];
     const svg = plotLosses(plain(values), { scale: 'log' });
@@ -133,6 +149,39 @@ describe('the breakdown', () => {
     const svg = plotLosses({ ...plain([1, 1]), ...(Object.fromEntries(layers) as Values) });
     const names = texts(svg).filter((name) => /layer_|others/.test(name));
     expect(names).toEqual([...[13, 14, 15, 16, 17, 18, 19].map((i) => `layer_${i}`), '13 others']);
+  });
+
+  it('has nothing of a penalty before it was added', async () => {
+    const model = regressor();
+    const adding = new tf.CustomCallback({
+      onEpochBegin: (epoch) => {
+        if (epoch === 2) model.layers[0]!.addLoss(() => tf.scalar(1));
+      },
+    });
+    const { history } = await model.fit(data([6, 4]), data([6, 1]), {
+      ...{ epochs: 4, verbose: 0, callbacks: [adding, decomposedLoss({ breakdown: 'weight' })] },
+    });
+    const svg = plotLosses(history);
+    const lower = svg.slice(svg.indexOf('Regularization loss in parts'));
+    const added = corners(group(svg, 'hidden/added_loss')).map(([, y]) => valueAt(lower, y!));
+    const [above, below] = [added.slice(0, 4), added.slice(4).reverse()];
+    [0, 0, 1, 1].forEach((part, epoch) => expect(above[epoch]! - below[epoch]!).toBeNear(part, 0.02));
+    const highest = ['hidden/kernel', 'out/kernel', 'out/bias', 'hidden/added_loss']
+      .map((name) => corners(group(svg, name)).slice(0, 4))
+      .reduce((a, b) => (a[3]![1]! < b[3]![1]! ? a : b));
+    highest.forEach(([, y], epoch) =>
+      expect(valueAt(lower, y!)).toBeNear(history['regularization_loss']![epoch] as number, 0.02),
+    );
+  });
+
+  it('sums the others where one of them came later', () => {
+    const layers = Array.from({ length: 9 }, (_, i) => [`regularization_loss/layer_${i}`, [10 - i, 10 - i]]);
+    const late = { 'regularization_loss/layer_8': [2] };
+    const svg = plotLosses({ ...plain([1, 1]), ...(Object.fromEntries(layers) as Values), ...late });
+    const lower = svg.slice(svg.indexOf('Regularization loss in parts'));
+    const [first, last, under, before] = corners(group(svg, '2 others')).map(([, y]) => valueAt(lower, y!));
+    expect(first! - before!).toBeNear(3, 0.1);
+    expect(last! - under!).toBeNear(5, 0.1);
   });
 
   it('has a gap where a layer is not finite, and bars for epochs without neighbours', () => {

@@ -56,6 +56,15 @@ inTerminal('tfjs-node in a terminal of', () => {
     expect(lines.join('')).toMatch(/us\/step - acc=\S+ data_loss=/);
   });
 
+  it('80 columns shows great losses whole, those that fit, in one line', () => {
+    const seen = frames(drawn(80, ['parts', 'acc', 'great']));
+    expect(seen.length).toBeGreaterThanOrEqual(2);
+    seen.forEach((frame) => {
+      expect(frame).toMatch(/^eta=\d+\.\d [=>-]+ data_loss=\d{11,}\.\d\d( \w+=\d+\.\d+)*$/);
+      expect(frame.length).toBeLessThanOrEqual(80);
+    });
+  });
+
   it('200 columns shows what the host shows', () => {
     const seen = frames(drawn(200, ['parts', 'acc']));
     expect(seen[0]).toMatch(/^eta=\d\.\d [=>-]{100} acc=\S+ data_loss=\S+ loss=\S+ regularization_loss=\S+ $/);
@@ -124,6 +133,14 @@ it.each([
   expect(bar.formatLogsAsMetricsContent(columns === 200 || Number.isNaN(columns) ? values : logs, longest)).toBe(
     expected,
   );
+});
+
+it('a bar makes room for values as they are written', () => {
+  const bar = new Bar();
+  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss']);
+  const logs = { loss: -12345678901.5, data_loss: 12345678901.5, regularization_loss: 0.25, acc: NaN };
+  expect(bar.formatLogsAsMetricsContent(logs, 28)).toBe('data_loss=12345678901.5 regularization_loss=0.25');
+  expect(bar.progressBar.width).toBe(80 - 13 - 'data_loss=12345678901.5 regularization_loss=0.25000 '.length);
 });
 
 it('nothing happens without a bar', async () => {

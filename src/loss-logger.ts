@@ -24,8 +24,10 @@ export interface LossLoggerArgs {
    */
   per?: 'epoch' | 'batch' | undefined;
   /**
-   * Whether to go on with a file that is there: its columns must be those of this training, and a last line that a crash
-   * left torn is cut off. `false` begins it anew at each training. Has no meaning for a stream. Default `true`.
+   * Whether to go on with a file that is there. The columns of a CSV must be those of this training, which is known when
+   * the first row is written, after the first epoch, say; in JSON lines rows may differ. A last line that a crash left torn
+   * is cut off, with a word on the console. `false` begins the file anew at each training. Has no meaning for a stream.
+   * Default `true`.
    */
   append?: boolean | undefined;
 }

@@ -49,7 +49,7 @@ export function plotLosses(
   const keys = resolveLogKeys(args.logKeys);
   const { values, epochs } = read(history, keys);
   const losses = lossSeries(values, keys);
-  const layers = layerSeries(values, `${keys.regularizationLoss}/`);
+  const layers = layerSeries(values, `${keys.regularizationLoss}/`, epochs.length);
   const width = size('width', args.width, 720, 240);
   const height = size('height', args.height, layers.length > 0 ? 640 : 380, 200);
   const top = MARGIN + (title === '' ? 0 : 28);
@@ -157,11 +157,15 @@ function lossSeries(values: Values, keys: LogKeys): Series[] {
   return series.filter((one): one is Series => Array.isArray(one.values));
 }
 
-/** The layers with the greatest parts, and the others in one, so that each has a colour. */
-function layerSeries(values: Values, prefix: string): Series[] {
+/**
+ * The layers with the greatest parts, and the others in one, so that each has a colour. A penalty that was added between
+ * epochs has values from then on only, and was 0 before.
+ */
+function layerSeries(values: Values, prefix: string, count: number): Series[] {
+  const sinceFirst = (known: readonly number[]) => Array.from({ length: count }, (_, i) => known.at(i - count) ?? 0);
   const layers = Object.keys(values)
     .filter((key) => key.startsWith(prefix))
-    .map((key) => ({ name: key.slice(prefix.length), values: values[key]! }));
+    .map((key) => ({ name: key.slice(prefix.length), values: sinceFirst(values[key]!) }));
   const mean = ({ values }: { values: readonly number[] }) => values.reduce((sum, value) => sum + (value || 0), 0);
   const great = layers.length > COLORS ? [...layers].sort((a, b) => mean(b) - mean(a)).slice(0, COLORS - 1) : layers;
   const others = layers.filter((layer) => !great.includes(layer));

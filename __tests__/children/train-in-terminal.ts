@@ -1,4 +1,7 @@
-/** Trains for two epochs with the host's progress bar: whether with an accuracy, and with `decomposedLoss()`, is asked for. */
+/**
+ * Trains for two epochs with the host's progress bar: whether with an accuracy, with `decomposedLoss()`, and with great
+ * losses, is asked for.
+ */
 import * as tf from '@tensorflow/tfjs-node';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 
@@ -7,7 +10,8 @@ async function main(asked: string[]) {
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd', metrics: asked.includes('acc') ? ['acc'] : [] });
   const rows = Array.from({ length: 16 }, (_, index) => [index / 16, 0.5]);
-  const targets = rows.map(([first]) => [1 + first!]);
+  const size = asked.includes('great') ? 1e6 : 1;
+  const targets = rows.map(([first]) => [(1 + first!) * size]);
   const [x, y] = [tf.tensor2d(rows), tf.tensor2d(targets)];
   const callbacks = asked.includes('parts') ? [decomposedLoss()] : [];
   if (asked.includes('dataset')) {

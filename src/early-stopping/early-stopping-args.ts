@@ -10,9 +10,9 @@ export interface EarlyStoppingArgs {
   /** By how much a value must be better than the best to count as an improvement. Default 0. */
   minDelta?: number | undefined;
   /**
-   * Whether smaller values are better or greater ones. `'auto'`, the default, takes accuracies, `precision` and `recall`,
-   * with `val_` and with the output's name or without, for better when greater, by their whole names, and all else for better
-   * when smaller.
+   * Whether smaller values are better or greater ones. `'auto'`, the default, takes accuracies, `precision`, `recall` and
+   * `r2Score`, with `val_` and with the output's name or without, for better when greater, by their whole names, and all else
+   * for better when smaller.
    */
   mode?: 'auto' | 'min' | 'max' | undefined;
   /** Epochs count as improvements, for `patience`, only when they are better than this too. Default: none. */

@@ -6,6 +6,7 @@ import { whenRunEnds } from '../host.js';
 import { readLogs, type Logs } from '../log-values.js';
 import { directionOf } from './monitored-direction.js';
 import { refuseCopy } from '../refuse-copy.js';
+import { checkValidationValue } from './validation-value.js';
 
 /**
  * A callback that stops `model.fit` or `model.fitDataset` when a quantity of the logs has stopped improving, and can put
@@ -13,11 +14,13 @@ import { refuseCopy } from '../refuse-copy.js';
  *
  * It takes any key of the epoch's logs: those of {@link decomposedLoss}, also renamed ones and those of a breakdown, and the
  * host's. Its place in `callbacks` does not matter. It counts as Keras 3 does: an epoch without improvement is one in
- * which the quantity is not better than the best so far by more than `minDelta`; NaN never is.
+ * which the quantity is not better than the best so far by more than `minDelta`. Unlike there, NaN is never the best
+ * (Keras 3 keeps one that comes first), and a key that is missing throws (Keras warns).
  *
  * @param args - What to monitor, and when to stop.
  * @returns A callback, for one training at a time, as often as you like; each training begins anew.
- * @throws Error if `args` is not understood. `fit` throws at the end of the first epoch if its logs have no such key.
+ * @throws Error if `args` is not understood. `fit` throws at the end of the first epoch if its logs have no such key, and
+ *   before the first step if, with several outputs, the host will write another value under it: each of its own `val_` keys.
  */
 export function earlyStopping(args: EarlyStoppingArgs = {}): EarlyStoppingCallback {
   return new EarlyStoppingCallback(args);
@@ -73,6 +76,7 @@ export class EarlyStoppingCallback extends Callback {
   /** @internal */
   override async onTrainBegin(): Promise<void> {
     refuseCopy(this, EarlyStoppingCallback, 'earlyStopping()');
+    checkValidationValue(this.#args.monitor, this.model, this.params);
     this.#wasThere = false;
     this.#wait = 0;
     this.#best = this.#bestEpoch = this.#stoppedEpoch = undefined;

@@ -10,11 +10,12 @@ const GREATER_IS_BETTER = [
   'sparseCategoricalAccuracy',
   'precision',
   'recall',
+  'r2Score',
 ];
 
 /**
- * The direction that a key's name tells: `max` for an accuracy, precision or recall in training or validation, of the only
- * output or of one among several, `min` for all else. Names are compared whole, so that no loss is taken for an accuracy
+ * The direction that a key's name tells: `max` for an accuracy, precision, recall or R² in training or validation, of the
+ * only output or of one among several, `min` for all else. Names are compared whole, so that no loss is taken for an accuracy
  * for the letters in it.
  *
  * @param outputNames - Of the model: the host writes `<output>_<metric>` where there are several outputs, and

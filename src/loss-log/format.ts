@@ -17,10 +17,9 @@ export interface Format {
 }
 
 /** JSON has no other numbers than finite ones: the others become strings, which `Number` and Python's `float` read. */
-const jsonValue = (_key: string, value: unknown) =>
-  typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
+const jsonValue = (value: number) => JSON.stringify(Number.isFinite(value) ? value : String(value));
 
-/** An object a line, each with its own keys. */
+/** An object a line, each with its own keys, in their order: an object of JavaScript would put names like `1` first. */
 export class JsonLines implements Format {
   readonly start = '{"epoch":';
   readonly quotesLines = false;
@@ -28,7 +27,7 @@ export class JsonLines implements Format {
   resume(): void {}
 
   text(row: Row): string {
-    return `${JSON.stringify(Object.fromEntries(row), jsonValue)}\n`;
+    return `{${Array.from(row, ([name, value]) => `${JSON.stringify(name)}:${jsonValue(value)}`).join(',')}}\n`;
   }
 }
 

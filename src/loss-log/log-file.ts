@@ -5,7 +5,8 @@ import { describe } from '../describe.js';
 import type { Format } from './format.js';
 import type { Sink } from './sink.js';
 
-const CHUNK = 65_536;
+/** How many bytes are read at once, and how many of a torn line are shown. */
+const [CHUNK, SHOWN] = [65_536, 40];
 const [QUOTE, LINE_FEED] = ['"', '\n'].map((character) => character.charCodeAt(0)) as [number, number];
 
 const reason = (error: unknown) => (error as Error).message;
@@ -52,7 +53,7 @@ export class LogFile implements Sink {
     this.#file = undefined;
   }
 
-  /** Cuts off the last line if a crash left it torn, and returns the first one. */
+  /** Cuts off the last line, and says so, if a crash left it torn, and returns the first one. */
   #resume(file: number, format: Format): string | undefined {
     const { start, firstEnd, lastEnd, size } = scan(file, format.quotesLines);
     if (!start.startsWith(format.start) && !(firstEnd === 0 && format.start.startsWith(start))) {
@@ -61,12 +62,19 @@ export class LogFile implements Sink {
           'Choose another file, the format that it has, or pass {append: false} to overwrite it.',
       );
     }
-    if (lastEnd < size) ftruncateSync(file, lastEnd);
-    if (firstEnd === 0) return undefined;
-    const line = Buffer.alloc(firstEnd);
-    readSync(file, line, 0, firstEnd, 0);
-    return line.toString('utf8').trimEnd();
+    if (lastEnd < size) {
+      const torn = JSON.stringify(textAt(file, lastEnd, Math.min(size, lastEnd + SHOWN)));
+      ftruncateSync(file, lastEnd);
+      console.warn(`Cut off the torn last line of '${this.#path}': ${torn}${size - lastEnd > SHOWN ? '…' : ''}.`);
+    }
+    return firstEnd === 0 ? undefined : textAt(file, 0, firstEnd).trimEnd();
   }
+}
+
+function textAt(file: number, from: number, to: number): string {
+  const bytes = Buffer.alloc(to - from);
+  readSync(file, bytes, 0, to - from, from);
+  return bytes.toString('utf8');
 }
 
 /** Where the first and the last complete line of a file end, 0 if there is none, and how the file begins. */

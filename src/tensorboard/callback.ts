@@ -32,7 +32,8 @@ const UPDATE_FREQUENCIES = ['batch', 'epoch'];
  * `total_loss` is the host's `loss`; the host's `val_loss`, which is another quantity, is left out.
  *
  * A step is the epoch as the host counts, from 0, or the number of the batch, from 1: batches are numbered over all
- * trainings that write into one folder, so those that follow one another continue; for epochs, pass `initialEpoch` to `fit`.
+ * trainings of one process that write into one folder, so those that follow one another there continue, and another process
+ * begins with 1 again; for epochs, pass `initialEpoch` to `fit`.
  *
  * Files are written at each epoch's end, and with `'batch'` at each batch's: nothing is lost when training throws.
  *
