@@ -20,7 +20,7 @@ const project = (backend) => ({
     '^tfjs-decomposed-loss$': '<rootDir>/src/index.ts',
     '^tfjs-decomposed-loss/(.*)$': '<rootDir>/src/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    ...(otherTfjs && { '^@tensorflow/(.*)$': `${path.resolve(otherTfjs)}/@tensorflow/$1` }),
+    ...(otherTfjs && { '^@tensorflow/(?!tfjs-vis)(.*)$': `${path.resolve(otherTfjs)}/@tensorflow/$1` }),
   },
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: { module: 'commonjs' } }] },
 });
