@@ -1,6 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs';
 import { tf } from './helpers/backend';
-import { data, regressor } from './helpers/models';
+import { data, regressor, twoOutputs } from './helpers/models';
 import { FakeElement } from './helpers/page';
 import { fitCallbacks, type ChartContainer } from 'tfjs-decomposed-loss/tfvis';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
@@ -8,6 +8,7 @@ import { decomposedLoss } from 'tfjs-decomposed-loss';
 interface Drawn {
   place: FakeElement;
   values: number[][];
+  epochs: number[];
   series: string[];
   options: Record<string, unknown>;
 }
@@ -20,9 +21,16 @@ jest.mock('@tensorflow/tfjs-vis', () => ({
   render: {
     linechart: async (
       place: FakeElement,
-      { values, series }: { values: Array<Array<{ y: number }>>; series: string[] },
+      { values, series }: { values: Array<Array<{ x: number; y: number }>>; series: string[] },
       options: Record<string, unknown>,
-    ) => void drawn.push({ place, values: values.map((line) => line.map(({ y }) => y)), series, options }),
+    ) =>
+      void drawn.push({
+        place,
+        values: values.map((line) => line.map(({ y }) => y)),
+        epochs: values[0]!.map(({ x: epoch }) => epoch),
+        series,
+        options,
+      }),
   },
   visor: () => ({ surface: (info: unknown) => (asked.push(info), { drawArea: surface }) }),
 }));
@@ -183,4 +191,44 @@ it.each([
 it.each([null, 'charts', {}])('refuses a container that is none: %p', async (wrong) => {
   const callbacks = fitCallbacks(wrong as never);
   await expect(regressor().fit(x, y, { ...fitArgs, callbacks })).rejects.toThrow(/`container`.*getElementById/);
+});
+
+it('counts epochs from 1, and goes on where training does', async () => {
+  const place = page();
+  await regressor().fit(x, y, { ...fitArgs, initialEpoch: 1, callbacks: fitCallbacks(container(place)) });
+  expect(last(place, 'Total loss').epochs).toEqual([2, 3]);
+  const labels = place.all(({ tag }) => tag === 'text').map(({ text }) => text);
+  expect(labels).toEqual(expect.arrayContaining(['2', '3', 'epoch']));
+});
+
+it('draws the validation of a metric that the host puts under the name of another', async () => {
+  const [place, model] = [
+    page(),
+    twoOutputs({ metrics: { price: 'mae', sold: 'accuracy' }, optimizer: tf.train.sgd(0) }),
+  ];
+  const targets = [y, tf.step(y)];
+  const callbacks = fitCallbacks(container(place), { metrics: ['price_mae'] });
+  await model.fit(x, targets, { epochs: 1, shuffle: false, verbose: 0, validationData: [x, targets], callbacks });
+  const [training, validation] = last(place, 'price_mae').values;
+  expect(validation![0]).toBeNear(training![0]!, 1e-5);
+});
+
+it('tells the last value of validation where an epoch was cut short', async () => {
+  const [place, model] = [page(), regressor()];
+  class Stop extends tf.Callback {
+    private epoch = 0;
+    override async onEpochBegin(epoch: number) {
+      this.epoch = epoch;
+    }
+    override async onBatchEnd() {
+      if (this.epoch === 1) this.model.stopTraining = true;
+    }
+  }
+  const callbacks = [...fitCallbacks(container(place)), new Stop() as never];
+  await model.fit(x, y, { ...fitArgs, callbacks });
+  const words = place
+    .all(({ attributes }) => attributes.has('aria-label'))
+    .map((one) => one.attributes.get('aria-label'));
+  expect(words.length).toBeGreaterThan(2);
+  words.forEach((word) => expect(word).not.toContain('NaN'));
 });

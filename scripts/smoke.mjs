@@ -26,5 +26,6 @@ await main(() => {
     // The example goes on without tfjs-node; here it has to work on every Node if it works on one.
     if (tfjsNodeAvailable()) runNode(['scripts/setup/try-tfjs-node.cjs'], { node });
     runNode(['node_modules/tsx/dist/cli.mjs', '--require', './scripts/node-24.cjs', ...example], { node, minutes: 5 });
+    runNode(['node_modules/tsx/dist/cli.mjs', 'examples/01-data-and-penalty/main.ts'], { node, minutes: 5 });
   }
 });

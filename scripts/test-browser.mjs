@@ -4,7 +4,7 @@ import path from 'node:path';
 import { build as bundle } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { ARGUMENTS, findChromium } from './browser-test/chromium.mjs';
-import { checkAudit, checkNumbers, checkPhone, checkSlider } from './browser-test/example-page.mjs';
+import { checkAudit, checkKeyboard, checkNumbers, checkPhone, checkSlider } from './browser-test/example-page.mjs';
 import { checkReadme } from './browser-test/readme-page.mjs';
 import { checkScriptTags } from './browser-test/script-page.mjs';
 import { serve } from './browser-test/server.mjs';
@@ -89,6 +89,7 @@ await main(async () => {
         "The README's page trains": () => checkReadme(browser, server.address),
         'The slider acts, stop stops': () => checkSlider(browser, server.address),
         'The audit tells what is dropped': () => checkAudit(browser, server.address),
+        'The keyboard and an early stop work': () => checkKeyboard(browser, server.address),
         'A phone shows all of it, light and dark': () => checkPhone(browser, server.address, screenshots),
       };
       for (const [name, check] of Object.entries(checks)) {

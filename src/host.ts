@@ -17,5 +17,4 @@ export * from './host/regularizers.js';
 export * from './host/run.js';
 export * from './host/step-watch.js';
 export * from './host/summary-writer.js';
-export * from './host/validation-names.js';
 export * from './host/weights.js';

@@ -13,12 +13,15 @@ const [epochs, slider, enforce] = ['epochs', 'l2', 'enforce'].map((id) => byId(i
   HTMLInputElement,
 ];
 const [start, stop] = [byId('start', HTMLButtonElement), byId('stop', HTMLButtonElement)];
-const status = byId('status', HTMLElement);
+const [status, progress] = ['status', 'progress'].map((id) => byId(id, HTMLElement)) as [HTMLElement, HTMLElement];
 const sums = [byId('now-training', HTMLElement), byId('now-validation', HTMLElement)] as const;
 
 const COEFFICIENTS = [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2];
 
 let model: tf.Sequential | undefined;
+let isStopped = false;
+/** The last validation; an epoch that is stopped has none. */
+let validated: Parts | undefined;
 
 /** The penalty reads the coefficient in each step, so a training that runs feels the slider at once. */
 function readSlider(): void {
@@ -54,9 +57,10 @@ function show(epoch: number, logs: tf.Logs): void {
           accuracy: logs[`${prefix}acc`]!,
         };
   const [training, validation] = [parts('', 'loss'), parts('val_', 'val_total_loss')];
-  const scale = Math.max(training?.total ?? 0, validation?.total ?? 0);
+  validated = validation ?? validated;
+  const scale = Math.max(training?.total ?? 0, validated?.total ?? 0);
   showSum(sums[0], 'Training digits', training, scale);
-  showSum(sums[1], 'Digits it has not seen', validation, scale);
+  showSum(sums[1], 'Digits it has not seen', validated, scale);
   addRows(byId('rows', HTMLElement), epoch, [
     ['training', training],
     ['validation', validation],
@@ -65,6 +69,8 @@ function show(epoch: number, logs: tf.Logs): void {
 
 async function train(): Promise<void> {
   const trained = await prepare();
+  if (isStopped) return;
+  validated = undefined;
   const data = digitsFrom(new Uint8Array(await (await fetch('./digits.bin')).arrayBuffer()));
   byId('rows', HTMLElement).replaceChildren();
   byId('charts', HTMLElement).replaceChildren();
@@ -77,7 +83,7 @@ async function train(): Promise<void> {
         new tf.CustomCallback({
           onEpochEnd: async (epoch, logs = {}) => {
             show(epoch, logs);
-            status.textContent = `Epoch ${epoch + 1} of ${total}`;
+            progress.textContent = `Epoch ${epoch + 1} of ${total}`;
             await tf.nextFrame();
           },
         }),
@@ -91,6 +97,8 @@ async function train(): Promise<void> {
 /** Runs what the user asked for, with the choices locked meanwhile; says what went wrong. */
 async function busy(work: () => Promise<unknown>, done: (seconds: string) => string): Promise<void> {
   const choices = [modelChoice, backendChoice, epochs, enforce, start];
+  // To disable what has the focus would send whoever uses the keyboard back to the top of the page.
+  const focused = document.activeElement;
   choices.forEach((choice) => (choice.disabled = true));
   const began = performance.now();
   try {
@@ -101,16 +109,20 @@ async function busy(work: () => Promise<unknown>, done: (seconds: string) => str
   } finally {
     choices.forEach((choice) => (choice.disabled = false));
     stop.disabled = true;
+    progress.textContent = '';
+    if (document.activeElement === document.body && focused instanceof HTMLElement) focused.focus();
   }
 }
 
 byId('controls', HTMLFormElement).addEventListener('submit', (event) => {
   event.preventDefault();
   stop.disabled = false;
-  status.textContent = 'Starting …';
-  void busy(train, (seconds) => `${model?.stopTraining ? 'Stopped' : 'Done'} after ${seconds} s`);
+  isStopped = false;
+  status.textContent = 'Training …';
+  void busy(train, (seconds) => `${isStopped ? 'Stopped' : 'Done'} after ${seconds} s`);
 });
 stop.addEventListener('click', () => {
+  isStopped = true;
   if (model) model.stopTraining = true;
   status.textContent = 'Stopping …';
 });

@@ -56,7 +56,8 @@ export function addRows(body: HTMLElement, epoch: number, rows: Array<[string, P
     const values = parts
       ? [parts.total, parts.data, parts.penalty].map((value) => value.toPrecision(6))
       : ['–', '–', '–'];
-    const row = make('tr', '', ...[String(epoch + 1), name, ...values].map((value) => make('td', '', value)));
+    const number = parts ? String(epoch + 1) : `${epoch + 1}, stopped`;
+    const row = make('tr', '', ...[number, name, ...values].map((value) => make('td', '', value)));
     row.dataset['digits'] = name;
     return row;
   });

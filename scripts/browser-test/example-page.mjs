@@ -97,6 +97,29 @@ export async function checkAudit(browser, address) {
   await page.close();
 }
 
+/** Whoever uses the keyboard keeps the place on the page; a stop counts from the first moment; no epochs are no training. */
+export async function checkKeyboard(browser, address) {
+  const { page, errors } = await openExample(browser, address);
+  const focused = () => page.evaluate(() => document.activeElement.id);
+  await page.focus('#backend');
+  for (const key of ['ArrowDown', 'ArrowUp', 'ArrowDown']) {
+    await page.keyboard.press(key);
+    await isReady(page);
+    await page.locator('#backend:not([disabled])').waitFor();
+    assert.equal(await focused(), 'backend');
+  }
+  await page.evaluate(() => {
+    document.querySelector('#start').click();
+    document.querySelector('#stop').click();
+  });
+  await page.locator('#status', { hasText: /^Stopped/ }).waitFor();
+  assert.equal(await page.locator('#rows tr').count(), 0);
+  await page.fill('#epochs', '');
+  assert.equal(await page.evaluate(() => document.querySelector('form').checkValidity()), false);
+  assert.deepEqual(errors, []);
+  await page.close();
+}
+
 /** Nothing is wider than a phone; everything to operate has a name. */
 export async function checkPhone(browser, address, screenshots) {
   for (const colorScheme of ['light', 'dark']) {
@@ -106,8 +129,11 @@ export async function checkPhone(browser, address, screenshots) {
     });
     await train(page, { backend: 'cpu', epochs: 2 });
     await page.click('summary');
-    const [needed, width] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-    assert.ok(needed <= width, `expected nothing wider than ${width} pixels, got ${needed}`);
+    for (const width of [375, 320]) {
+      await page.setViewportSize({ width, height: 812 });
+      const needed = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(needed <= width, `expected nothing wider than ${width} pixels, got ${needed}`);
+    }
     const nameless = await page
       .locator('select, input, button')
       .evaluateAll((all) => all.filter((one) => !(one.labels?.[0] ?? one).textContent.trim()).map(({ id }) => id));

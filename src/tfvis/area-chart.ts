@@ -11,11 +11,12 @@ const COLORS = ['#76b7b2', '#b07aa1', '#edc948', '#e15759', '#59a14f', '#9c755f'
  *
  * @param place - The element to draw into; what was in it goes.
  * @param series - One value an epoch each.
+ * @param size - In pixels; `first` is the number of the first epoch.
  */
 export function drawAreaChart(
   place: HTMLElement,
   series: readonly Series[],
-  size: { width: number; height: number },
+  size: { width: number; height: number; first: number },
 ): void {
   const shown = largest(series, COLORS.length);
   const steps = ticks(highest(shown), 4);
@@ -41,11 +42,14 @@ export function drawAreaChart(
     area.append(title);
     svg.append(area);
   });
-  const last = (shown[0]?.values.length ?? 1) - 1;
+  const { first } = size;
+  const last = first + (shown[0]?.values.length ?? 1) - 1;
   const middle = (frame.left + frame.right) / 2;
   svg.append(
-    text(place, '0', { x: frame.left, y: frame.bottom + 14, 'text-anchor': 'middle' }),
-    ...(last > 0 ? [text(place, String(last), { x: frame.right, y: frame.bottom + 14, 'text-anchor': 'end' })] : []),
+    text(place, String(first), { x: frame.left, y: frame.bottom + 14, 'text-anchor': 'middle' }),
+    ...(last > first
+      ? [text(place, String(last), { x: frame.right, y: frame.bottom + 14, 'text-anchor': 'end' })]
+      : []),
     text(place, 'epoch', { x: middle, y: frame.bottom + 28, 'text-anchor': 'middle' }),
   );
   place.replaceChildren(svg, legend(place, shown));

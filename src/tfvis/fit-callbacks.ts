@@ -2,6 +2,7 @@ import { CustomCallback } from '@tensorflow/tfjs-layers';
 import { checkArguments } from '../arguments.js';
 import { decomposedLoss, type DecomposedLossCallback } from '../callback.js';
 import { describe } from '../describe.js';
+import { validationNames } from '../host.js';
 import { resolveLogKeys, type LogKeys } from '../log-keys.js';
 import type { Breakdown } from '../penalty-groups.js';
 import { LossCharts } from './loss-charts.js';
@@ -31,7 +32,8 @@ export interface FitCallbacksArgs {
  * loss, training beside validation, and the penalty by layer as a stacked area.
  *
  * The callbacks include `decomposedLoss()`; do not add another. Put more of your own behind them, as instances of
- * `tf.Callback`: `callbacks: [...fitCallbacks(container), new tf.CustomCallback({…})]`. The next training draws anew.
+ * `tf.Callback`: `callbacks: [...fitCallbacks(container), new tf.CustomCallback({…})]`. The next training draws anew. Epochs
+ * and batches are counted from 1, as the progress bar does.
  *
  * Each chart is a `figure` of the class `tfjs-decomposed-loss-chart` within the container.
  *
@@ -46,15 +48,22 @@ export function fitCallbacks(
   checked(args);
   const { callbacks = ['onEpochEnd'], breakdown = 'layer', metrics = [], logKeys, width, height = 200 } = args;
   const charts = new LossCharts(container, resolveLogKeys(logKeys), { breakdown, metrics, width, height });
-  return [
-    decomposedLoss({ breakdown, logKeys }),
-    new CustomCallback({
-      onTrainBegin: async () => charts.begin(),
-      ...(callbacks.includes('onBatchEnd') && { onBatchEnd: async (_, logs) => charts.endBatch(logs as NumberLogs) }),
-      ...(callbacks.includes('onEpochEnd') && { onEpochEnd: async (_, logs) => charts.endEpoch(logs as NumberLogs) }),
-      onTrainEnd: async () => charts.end(),
+  const watching = decomposedLoss({ breakdown, logKeys });
+  const drawing = new CustomCallback({
+    onTrainBegin: async () => charts.begin(validationOf(watching)),
+    ...(callbacks.includes('onBatchEnd') && { onBatchEnd: async (_, logs) => charts.endBatch(logs as NumberLogs) }),
+    ...(callbacks.includes('onEpochEnd') && {
+      onEpochEnd: async (epoch, logs) => charts.endEpoch(epoch, logs as NumberLogs),
     }),
-  ];
+    onTrainEnd: async () => charts.end(),
+  });
+  return [watching, drawing];
+}
+
+/** Where the validation of a metric truly stands: with several outputs the host puts it under the label of another. */
+function validationOf({ model, params }: DecomposedLossCallback): (metric: string) => string | undefined {
+  const names = validationNames(model, params['samples'] !== null ? 'fit' : 'fitDataset');
+  return (metric) => [...names].find(([, name]) => name === metric)?.[0];
 }
 
 /** `CustomCallback` has the host's scalars read before it hands the logs on. */

@@ -34,8 +34,9 @@ export class LossCharts {
     this.#args = args;
   }
 
-  begin(): void {
-    this.#history = new LossHistory(this.#keys, this.#args.metrics);
+  /** @param validationOf - The key of a metric's validation. */
+  begin(validationOf: (metric: string) => string | undefined): void {
+    this.#history = new LossHistory(this.#keys, this.#args.metrics, validationOf);
     this.#panel = new Panel(this.#container);
   }
 
@@ -44,8 +45,8 @@ export class LossCharts {
     if (performance.now() - this.#drawnAt >= PAUSE) await this.#drawBatches();
   }
 
-  async endEpoch(logs: Record<string, number>): Promise<void> {
-    this.#history.addEpoch(logs);
+  async endEpoch(epoch: number, logs: Record<string, number>): Promise<void> {
+    this.#history.addEpoch(epoch, logs);
     for (const chart of this.#history.byEpoch()) await this.#drawLines(chart);
     const parts = this.#history.parts();
     if (parts.length > 0) this.#drawParts(parts);
@@ -60,14 +61,14 @@ export class LossCharts {
     this.#drawnAt = performance.now();
   }
 
-  async #drawLines({ title, series }: LineChart): Promise<void> {
+  async #drawLines({ title, series, first }: LineChart): Promise<void> {
     if (series.length === 0) return;
     const place = this.#panel.place(title);
     const { width, height } = this.#args;
     await render.linechart(
       place,
       {
-        values: series.map(({ values }) => values.map((y, x) => ({ x, y }))),
+        values: series.map(({ values }) => values.map((y, index) => ({ x: first + index, y }))),
         series: series.map(({ name }) => name),
       },
       {
@@ -85,11 +86,11 @@ export class LossCharts {
     const title = `Regularization loss by ${this.#args.breakdown}`;
     const place = this.#panel.place(title);
     const { width = place.clientWidth || 400, height } = this.#args;
-    drawAreaChart(place, parts, { width, height });
+    drawAreaChart(place, parts, { width, height, first: this.#history.firstEpoch });
     this.#panel.label(title, described(title, parts));
   }
 }
 
-/** A chart in words: its title, and the latest value of each series. */
+/** A chart in words: its title, and the latest value of each series; an epoch that was cut short has no validation. */
 const described = (title: string, series: ReadonlyArray<{ name: string; values: number[] }>): string =>
-  `${title}: ${series.map(({ name, values }) => `${name} ${values.at(-1)!.toPrecision(4)}`).join(', ')}`;
+  `${title}: ${series.map(({ name, values }) => `${name} ${([...values].reverse().find(Number.isFinite) ?? NaN).toPrecision(4)}`).join(', ')}`;

@@ -10,21 +10,35 @@ export interface Series {
 export interface LineChart {
   title: string;
   series: Series[];
+  /** The number of the first epoch or batch that it shows. */
+  first: number;
 }
 
 /** What a training has written into its logs so far, arranged by chart. */
 export class LossHistory {
   readonly #keys: LogKeys;
   readonly #metrics: readonly string[];
+  readonly #validationOf: (metric: string) => string | undefined;
   readonly #epochs: Array<Record<string, number>> = [];
   readonly #batches: Array<Record<string, number>> = [];
 
-  constructor(keys: LogKeys, metrics: readonly string[]) {
+  #firstEpoch = 1;
+
+  /** @param validationOf - The key under which the host writes a metric's validation; with several outputs, another's. */
+  constructor(keys: LogKeys, metrics: readonly string[], validationOf: (metric: string) => string | undefined) {
     this.#keys = keys;
     this.#metrics = metrics;
+    this.#validationOf = validationOf;
   }
 
-  addEpoch(logs: Record<string, number>): void {
+  /** The number of the first epoch, from 1: greater where training went on with `initialEpoch`. */
+  get firstEpoch(): number {
+    return this.#firstEpoch;
+  }
+
+  /** @param epoch - From 0, as the host counts. */
+  addEpoch(epoch: number, logs: Record<string, number>): void {
+    if (this.#epochs.length === 0) this.#firstEpoch = epoch + 1;
     this.#epochs.push({ ...logs });
   }
 
@@ -35,15 +49,23 @@ export class LossHistory {
   /** Total, data and regularization loss, then the metrics that are there: each with training beside validation. */
   byEpoch(): LineChart[] {
     const { dataLoss, valDataLoss, regularizationLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
-    const charts: Array<[string, string, string]> = [
+    const charts: Array<[title: string, training: string, validation: string | undefined]> = [
       ['Total loss by epoch', 'loss', valTotalLoss],
       ['Data loss by epoch', dataLoss, valDataLoss],
       ['Regularization loss by epoch', regularizationLoss, valRegularizationLoss],
-      ...this.#metrics.map((metric): [string, string, string] => [`${metric} by epoch`, metric, `val_${metric}`]),
+      ...this.#metrics.map((metric): (typeof charts)[number] => [
+        `${metric} by epoch`,
+        metric,
+        this.#validationOf(metric),
+      ]),
     ];
     return charts.map(([title, training, validation]) => ({
       title,
-      series: [...seriesOf(this.#epochs, training, 'training'), ...seriesOf(this.#epochs, validation, 'validation')],
+      first: this.#firstEpoch,
+      series: [
+        ...seriesOf(this.#epochs, training, 'training'),
+        ...(validation === undefined ? [] : seriesOf(this.#epochs, validation, 'validation')),
+      ],
     }));
   }
 
@@ -54,7 +76,11 @@ export class LossHistory {
       [this.#keys.dataLoss, 'data'],
       [this.#keys.regularizationLoss, 'regularization'],
     ];
-    return { title: 'Loss by batch', series: keys.flatMap(([key, name]) => seriesOf(this.#batches, key, name)) };
+    return {
+      title: 'Loss by batch',
+      first: 1,
+      series: keys.flatMap(([key, name]) => seriesOf(this.#batches, key, name)),
+    };
   }
 
   /** The parts of the penalty by epoch, in the order in which they first came; what is not there in an epoch is 0. */

@@ -24,9 +24,13 @@ export type ChartContainer = HTMLElement | Surface | SurfaceInfo;
 /** The class of each chart's `figure`, for the page's own style. */
 const CHART = 'tfjs-decomposed-loss-chart';
 
+/** Text on the visor, which is white whatever the page is. */
+const VISOR_TEXT = '#111';
+
 /** The charts of one training within a container: a figure each, with a title, in the order in which they are asked for. */
 export class Panel {
   readonly #area: HTMLElement;
+  readonly #color: string;
   readonly #places = new Map<string, HTMLElement>();
 
   /**
@@ -36,6 +40,7 @@ export class Panel {
    */
   constructor(container: ChartContainer) {
     this.#area = drawArea(container);
+    this.#color = 'nodeType' in container ? '' : VISOR_TEXT;
     this.#area.querySelectorAll(`.${CHART}`).forEach((chart) => chart.remove());
   }
 
@@ -47,6 +52,7 @@ export class Panel {
     const [figure, caption, image, place] = [make('figure'), make('figcaption'), make('div'), make('div')];
     figure.className = CHART;
     figure.style.margin = '0 0 1rem';
+    figure.style.color = this.#color;
     caption.textContent = title;
     caption.style.cssText = 'font-weight: 600; margin-bottom: 0.25rem';
     image.append(place);
