@@ -20,7 +20,7 @@ export async function checkReadme(browser, address) {
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
   await page.route(`${address}/readme`, (route) => route.fulfill({ contentType: 'text/html', body: pages[0] }));
-  await page.route('https://**', (route) => {
+  await page.route(/^https:/, (route) => {
     const file = FILES[route.request().url()];
     return file ? route.fulfill({ path: path.join(root, file) }) : route.abort();
   });
