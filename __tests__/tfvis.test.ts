@@ -17,20 +17,22 @@ const drawn: Drawn[] = [];
 const surface = new FakeElement('surface');
 const asked: unknown[] = [];
 
+/** As in tfjs-vis the place in the list counts, not `x`; what is no number is not drawn. */
+const placed = (line: Array<{ y: number }>) => line.map(({ y }, place) => ({ y, place }));
+const behindFirst = (line: Array<{ y: number }>) =>
+  placed(line).slice(placed(line).findIndex(({ y }) => !Number.isNaN(y)));
+
 jest.mock('@tensorflow/tfjs-vis', () => ({
   render: {
     linechart: async (
       place: FakeElement,
       { values, series }: { values: Array<Array<{ x: number; y: number }>>; series: string[] },
       options: Record<string, unknown>,
-    ) =>
-      void drawn.push({
-        place,
-        values: values.map((line) => line.map(({ y }) => y)),
-        epochs: values[0]!.map(({ x: epoch }) => epoch),
-        series,
-        options,
-      }),
+    ) => {
+      const lines = values.map(behindFirst);
+      const epochs = lines[0]!.map((point) => point.place);
+      drawn.push({ place, values: lines.map((line) => line.map(({ y }) => y)), epochs, series, options });
+    },
   },
   visor: () => ({ surface: (info: unknown) => (asked.push(info), { drawArea: surface }) }),
 }));

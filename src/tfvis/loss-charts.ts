@@ -68,7 +68,7 @@ export class LossCharts {
     await render.linechart(
       place,
       {
-        values: series.map(({ values }) => values.map((y, index) => ({ x: first + index, y }))),
+        values: series.map(({ values }) => points(values, first)),
         series: series.map(({ name }) => name),
       },
       {
@@ -90,6 +90,10 @@ export class LossCharts {
     this.#panel.label(title, described(title, parts));
   }
 }
+
+/** tfjs-vis puts a value at its place in the list, whatever its `x` is: what comes before the first is no number. */
+const points = (values: readonly number[], first: number): Array<{ x: number; y: number }> =>
+  [...Array.from({ length: first }, () => NaN), ...values].map((y, x) => ({ x, y }));
 
 /** A chart in words: its title, and the latest value of each series; an epoch that was cut short has no validation. */
 const described = (title: string, series: ReadonlyArray<{ name: string; values: number[] }>): string =>
