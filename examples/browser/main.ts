@@ -81,6 +81,8 @@ async function train(): Promise<void> {
       callbacks: [
         ...fitCallbacks(byId('charts', HTMLElement)),
         new tf.CustomCallback({
+          // `fit` forgets a `stopTraining` that was set before its first batch.
+          onBatchBegin: () => void (trained.stopTraining ||= isStopped),
           onEpochEnd: async (epoch, logs = {}) => {
             show(epoch, logs);
             progress.textContent = `Epoch ${epoch + 1} of ${total}`;
@@ -108,9 +110,10 @@ async function busy(work: () => Promise<unknown>, done: (seconds: string) => str
     status.textContent = error instanceof Error ? error.message : String(error);
   } finally {
     choices.forEach((choice) => (choice.disabled = false));
+    const isLost = document.activeElement === document.body || document.activeElement === stop;
+    if (isLost && focused instanceof HTMLElement) focused.focus();
     stop.disabled = true;
     progress.textContent = '';
-    if (document.activeElement === document.body && focused instanceof HTMLElement) focused.focus();
   }
 }
 
@@ -120,10 +123,10 @@ byId('controls', HTMLFormElement).addEventListener('submit', (event) => {
   isStopped = false;
   status.textContent = 'Training …';
   void busy(train, (seconds) => `${isStopped ? 'Stopped' : 'Done'} after ${seconds} s`);
+  stop.focus();
 });
 stop.addEventListener('click', () => {
   isStopped = true;
-  if (model) model.stopTraining = true;
   status.textContent = 'Stopping …';
 });
 slider.addEventListener('input', readSlider);

@@ -114,6 +114,16 @@ export async function checkKeyboard(browser, address) {
   });
   await page.locator('#status', { hasText: /^Stopped/ }).waitFor();
   assert.equal(await page.locator('#rows tr').count(), 0);
+  await page.route('**/digits.bin', (route) => setTimeout(() => void route.continue(), 500));
+  await page.focus('#start');
+  const loading = page.waitForRequest('**/digits.bin');
+  await page.keyboard.press('Enter');
+  await loading;
+  assert.equal(await focused(), 'stop');
+  await page.keyboard.press('Enter');
+  await page.locator('#status', { hasText: /^Stopped/ }).waitFor();
+  assert.equal(await focused(), 'start');
+  assert.ok((await page.locator('#rows tr').count()) <= 2);
   await page.fill('#epochs', '');
   assert.equal(await page.evaluate(() => document.querySelector('form').checkValidity()), false);
   assert.deepEqual(errors, []);

@@ -21,6 +21,8 @@ export async function checkScriptTags(browser, address, reference) {
     charts: 4,
     plotted: true,
   });
+  const visor = { charts: 4, caption: 'rgb(17, 17, 17)', areas: 'rgb(17, 17, 17)' };
+  assert.deepEqual(await page.evaluate(drawOnVisor), visor);
   assert.deepEqual(errors, []);
   await page.close();
 }
@@ -60,5 +62,18 @@ async function useAddOns() {
     denseTerms: [...new Set(denseTerms)],
     charts: place.querySelectorAll('figure').length,
     plotted: plotLosses(history).includes('<svg'),
+  };
+}
+
+/** Runs in the page, made dark. The visor is white all the same. */
+async function drawOnVisor() {
+  document.body.style.cssText = 'color: white; background: black';
+  const callbacks = tfDecomposedLoss.fitCallbacks({ name: 'Loss', tab: 'Training' });
+  await models.digitModel('dense').fit(tf.ones([4, 28, 28, 1]), tf.ones([4, 10]), { verbose: 0, callbacks });
+  const charts = [...document.querySelectorAll('.visor figure')];
+  return {
+    charts: charts.length,
+    caption: getComputedStyle(charts[0].querySelector('figcaption')).color,
+    areas: getComputedStyle(charts[3].querySelector('svg')).fill,
   };
 }
