@@ -3,9 +3,10 @@ import { checkArguments } from './arguments.js';
 import { describe, list } from './describe.js';
 import { fitProgressBar, runBehindBaseLogger, whenRunEnds } from './host.js';
 import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from './log-keys.js';
+import type { Logs } from './log-values.js';
 import { BREAKDOWNS, type Breakdown } from './penalty-groups.js';
 import { refuseCopy } from './refuse-copy.js';
-import { TrainingRun, type Logs } from './training-run.js';
+import { TrainingRun } from './training-run.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {

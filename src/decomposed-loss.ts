@@ -1,6 +1,7 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames } from './host.js';
+import { readNumbers, sumOfNumbers } from './scalars.js';
 
 /** A loss in its parts. `total = data + regularization`, to float32 rounding. */
 export interface DecomposedLoss {
@@ -50,6 +51,27 @@ export function nameValues(
   return {
     outputs: outputNames.map((name, index) => ({ name, data: own[index]! })),
     metrics: rest.map((value, index) => ({ name: metricNames[index]!, value })),
+  };
+}
+
+/**
+ * Reads the loss of a step in its parts, in one transfer from the backend.
+ *
+ * @param values - What the host's step returned: the total, then the values of `lossNames(model)` behind it. Only read.
+ * @param parts - What the step was made of. Only read.
+ */
+export async function readStep(
+  model: LayersModel,
+  values: readonly Scalar[],
+  parts: { data: Scalar; penalties: readonly Scalar[] },
+): Promise<DecomposedLoss> {
+  const numbers = await readNumbers([...values, parts.data, ...parts.penalties]);
+  const [data, ...penalties] = numbers.slice(values.length);
+  return {
+    total: numbers[0]!,
+    data: data!,
+    regularization: sumOfNumbers(penalties),
+    ...nameValues(model, data!, numbers.slice(1, values.length)),
   };
 }
 

@@ -1,7 +1,7 @@
 import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments, checkData } from './arguments.js';
-import { nameValues, type DecomposedLoss } from './decomposed-loss.js';
+import { readStep, type DecomposedLoss } from './decomposed-loss.js';
 import {
   notWatchable,
   runStep,
@@ -12,7 +12,6 @@ import {
   type Weighting,
 } from './host.js';
 import { weightingBy } from './sample-weights.js';
-import { readNumbers, sumOfNumbers } from './scalars.js';
 import { compiledModel } from './trained-model.js';
 import type { ClassWeights, NamedTensors } from './types.js';
 
@@ -54,15 +53,7 @@ export async function trainStep(
   const batch = await standardizeBatch(trained, x, y, args.classWeight);
   const { values, step } = runWatched(trained, batch, args.sampleWeight);
   try {
-    const numbers = await readNumbers([...values, step.data, ...step.penalties]);
-    const behind = numbers.slice(1, values.length);
-    const [data, ...penalties] = numbers.slice(values.length);
-    return {
-      total: numbers[0]!,
-      data: data!,
-      regularization: sumOfNumbers(penalties),
-      ...nameValues(trained, data!, behind),
-    };
+    return await readStep(trained, values, step);
   } finally {
     dispose([values, step.data, step.penalties]);
   }

@@ -6,13 +6,9 @@ import { EpochAverage } from './epoch-average.js';
 import { EvaluatedActivity } from './evaluated-activity.js';
 import { notWatchable, validationDataKey, watchSteps, type ObservedStep } from './host.js';
 import type { LogKeys } from './log-keys.js';
+import type { Logs } from './log-values.js';
 import { penaltyNames, sumByName, type Breakdown } from './penalty-groups.js';
 import { currentPenalties, readNumbers, sumOf } from './scalars.js';
-
-/** The host's logs: values that nobody has read yet are scalars, which the host disposes. */
-export interface Logs {
-  [key: string]: number | Scalar;
-}
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {

@@ -6,7 +6,7 @@ import { foreignStep } from './gradient-pass.js';
 import { observeLoss, wrapLoss } from '../host.js';
 import { BALANCE_KEYS, layerBalance, weightsByLayer, type WeightsByLayer } from './layer-balance.js';
 import { readNumbers } from '../scalars.js';
-import type { Logs } from '../training-run.js';
+import type { Logs } from '../log-values.js';
 
 /** One `fit` or `fitDataset` in which every n-th step's gradients are taken apart. */
 export class BalanceRun {

@@ -4,7 +4,7 @@ import { BalanceRun } from './balance-run.js';
 import { describe } from '../describe.js';
 import { runBehindBaseLogger, whenRunEnds } from '../host.js';
 import { refuseCopy } from '../refuse-copy.js';
-import type { Logs } from '../training-run.js';
+import type { Logs } from '../log-values.js';
 
 /** What `gradientBalance` takes. */
 export interface GradientBalanceArgs {

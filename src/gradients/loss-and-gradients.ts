@@ -1,10 +1,10 @@
 import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { nameValues, type DecomposedLoss } from '../decomposed-loss.js';
+import { readStep, type DecomposedLoss } from '../decomposed-loss.js';
 import { foreignStep, gradientPass } from './gradient-pass.js';
 import { gradientsOnTape, observeLoss, onTape, unrecorded, type ObservedStep } from '../host.js';
-import { readNumbers, sumOf, sumOfNumbers } from '../scalars.js';
+import { sumOf } from '../scalars.js';
 import type { TrainStepArgs } from '../train-step.js';
 import { compiledModel } from '../trained-model.js';
 import type { NamedTensors } from '../types.js';
@@ -65,16 +65,9 @@ export async function lossAndGradients(
     restoresWeights: true,
   });
   try {
-    const numbers = await readNumbers([...values, result.dataLoss, ...result.penalties]);
-    const [dataLoss, ...penalties] = numbers.slice(values.length);
-    const { data, penalty } = result;
+    const { data, penalty, dataLoss, penalties } = result;
     return {
-      loss: {
-        total: numbers[0]!,
-        data: dataLoss!,
-        regularization: sumOfNumbers(penalties),
-        ...nameValues(trained, dataLoss!, numbers.slice(1, values.length)),
-      },
+      loss: await readStep(trained, values, { data: dataLoss, penalties }),
       data,
       penalty,
       dispose: () => dispose([data, penalty]),
