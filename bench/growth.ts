@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-node';
-import { decomposedLoss, fuseRegularizers } from 'tfjs-decomposed-loss';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { ratios, spread, timeInTurn } from './paired.js';
 import { compiled, l2, type Workload } from './workloads.js';
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-node';
-import { decomposedLoss, fuseRegularizers, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { compiled, l2, type Workload } from './workloads.js';
 
 /**

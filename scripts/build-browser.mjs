@@ -23,10 +23,10 @@ const REGULARIZERS = [
   'ActivityRegularization',
   'activityRegularization',
   'addWeightDecay',
-  'auditRegularization',
-  'enforceRegularization',
+  'auditRegularizers',
+  'enforceRegularizers',
   'fuseRegularizers',
-  'registerKerasRegularizers',
+  'registerKerasClasses',
 ];
 
 /**

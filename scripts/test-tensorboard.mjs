@@ -10,7 +10,7 @@ import { root } from './setup/stamp.cjs';
 await main(async () => {
   runNode(['scripts/setup.mjs', '--if-needed'], { minutes: 30, env: { CI_REQUIRE_TFJS_NODE: '1' } });
   const python = await pythonWith('tensorboard', path.join(root, '__tests__', 'tensorboard', 'requirements.txt'));
-  const tests = ['--selectProjects', 'tensorflow', '--testMatch', '**/__tests__/tensorboard/read-back.ts'];
+  const tests = ['--selectProjects', 'tensorflow', '--testMatch', '**/__tests__/callbacks/tensorboard/read-back.ts'];
   runNode(['node_modules/jest/bin/jest.js', ...tests, ...process.argv.slice(2)], {
     env: { TENSORBOARD_PYTHON: python },
   });

@@ -3,7 +3,7 @@
  *
  * @module tfjs-decomposed-loss/node
  */
-export { LossLoggerCallback, lossLogger } from './loss-logger.js';
+export { lossLogger } from './callbacks/loss-logger/loss-logger.js';
 
-export type { LossLoggerArgs } from './loss-logger.js';
-export type { LogStream } from './loss-log/log-stream.js';
+export type { LossLoggerArgs, LossLoggerCallback } from './callbacks/loss-logger/loss-logger.js';
+export type { LogStream } from './callbacks/loss-logger/log-stream.js';

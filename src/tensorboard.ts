@@ -5,8 +5,8 @@
  *
  * @module tfjs-decomposed-loss/tensorboard
  */
-export { TensorBoardCallback, tensorBoard } from './tensorboard/callback.js';
+export { tensorBoard } from './callbacks/tensorboard/callback.js';
 
-export type { TensorBoardArgs } from './tensorboard/callback.js';
-export type { EventFileApi } from './tensorboard/event-files.js';
+export type { TensorBoardArgs, TensorBoardCallback } from './callbacks/tensorboard/callback.js';
+export type { EventFileApi } from './callbacks/tensorboard/event-files.js';
 export type { SummaryWriter } from './host/summary-writer.js';

@@ -5,7 +5,7 @@
  *
  * @module tfjs-decomposed-loss/tfvis
  */
-export { fitCallbacks } from './tfvis/fit-callbacks.js';
+export { fitCallbacks } from './charts/tfvis/fit-callbacks.js';
 
-export type { FitCallbacksArgs } from './tfvis/fit-callbacks.js';
-export type { ChartContainer, Surface, SurfaceInfo } from './tfvis/panel.js';
+export type { FitCallbacksArgs } from './charts/tfvis/fit-callbacks.js';
+export type { ChartContainer, Surface, SurfaceInfo } from './charts/tfvis/panel.js';

@@ -3,12 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LayersModel, Tensor } from '@tensorflow/tfjs';
-import {
-  auditRegularization,
-  decomposedLoss,
-  enforceRegularization,
-  registerKerasRegularizers,
-} from 'tfjs-decomposed-loss';
+import { auditRegularizers, enforceRegularizers, registerKerasClasses } from 'tfjs-decomposed-loss/regularizers';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { tf } from '../backend.js';
 import { numberArgument, runIfMain } from '../run.js';
 import { loadModel, saveModel } from './saved-model.js';
@@ -54,19 +50,19 @@ export async function main({ epochs = 5 } = {}): Promise<{ before: string[]; aft
   const folder = mkdtempSync(join(tmpdir(), 'audit-'));
   try {
     const path = join(folder, 'model.json');
-    registerKerasRegularizers();
+    registerKerasClasses();
     await saveModel(await tf.models.modelFromJSON(kerasTopology()), path);
 
     const model = await loadModel(path);
     model.compile({ optimizer: tf.train.adam(0.01), loss: 'meanSquaredError' });
-    const before = auditRegularization(model);
+    const before = auditRegularizers(model);
     before.print();
 
     console.log('\nenforceRegularization(model) changes how often a training step adds');
-    for (const { layer, weight, callsBefore, calls } of enforceRegularization(model).changes) {
+    for (const { layer, weight, callsBefore, calls } of enforceRegularizers(model).changes) {
       console.log(`  ${layer}/${weight}: ${callsBefore} -> ${calls}`);
     }
-    const after = auditRegularization(model);
+    const after = auditRegularizers(model);
     console.log(`\n${after.toString()}\n`);
 
     const penalties = await train(model, epochs);

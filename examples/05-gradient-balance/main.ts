@@ -1,6 +1,7 @@
 /** Shows which layers the data pull at, and which ones the penalty rules: one of the three here has far too much of it. */
 import type { LayersModel, Tensor } from '@tensorflow/tfjs';
-import { decomposedLoss, gradientBalance } from 'tfjs-decomposed-loss';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { gradientBalance } from 'tfjs-decomposed-loss/gradients';
 import { tf } from '../backend.js';
 import { numberArgument, runIfMain } from '../run.js';
 

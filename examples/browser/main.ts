@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { auditRegularization, enforceRegularization } from 'tfjs-decomposed-loss';
+import { auditRegularizers, enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { fitCallbacks } from 'tfjs-decomposed-loss/tfvis';
 import { useBackend } from './backends.js';
 import { digitsFrom, fitArgs } from './digits.js';
@@ -41,8 +41,8 @@ async function prepare(): Promise<tf.Sequential> {
   await useBackend(backendChoice.value);
   model?.dispose();
   model = digitModel(name);
-  if (name === 'lstm' && enforce.checked) enforceRegularization(model);
-  showAudit(byId('audit', HTMLElement), auditRegularization(model));
+  if (name === 'lstm' && enforce.checked) enforceRegularizers(model);
+  showAudit(byId('audit', HTMLElement), auditRegularizers(model));
   return model;
 }
 

@@ -1,4 +1,4 @@
-import type { RegularizationAudit } from 'tfjs-decomposed-loss';
+import type { RegularizationAudit } from 'tfjs-decomposed-loss/regularizers';
 
 /** The parts of the loss of one epoch, on the training or the validation digits. */
 export interface Parts {

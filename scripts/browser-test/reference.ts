@@ -1,5 +1,6 @@
 /** Trains the page's models outside of a browser, on tfjs-node where it works, and prints the numbers as JSON. */
-import { decomposedLoss, enforceRegularization } from 'tfjs-decomposed-loss';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../../examples/backend.js';
 import { digitsFrom, fitArgs } from '../../examples/browser/digits.js';
 import { mnistSample } from '../../examples/browser/mnist-sample.js';
@@ -12,7 +13,7 @@ const KEYS = ['loss', 'data_loss', 'regularization_loss', 'val_total_loss', 'val
 async function train(name: ModelName, epochs: number, enforced = false): Promise<Record<string, unknown>> {
   const data = digitsFrom(mnistSample(TRAINING + VALIDATION));
   const model = digitModel(name);
-  if (enforced) enforceRegularization(model);
+  if (enforced) enforceRegularizers(model);
   const { history } = await model.fit(data.training.xs, data.training.ys, {
     ...fitArgs(data, epochs),
     callbacks: decomposedLoss(),

@@ -41,12 +41,12 @@ async function trainInPage({ backend, keys, epochs }) {
 
 /** Runs in the page. The other files work on what the first file knows: they share its modules. */
 async function useAddOns() {
-  const { auditRegularization, enforceRegularization, addWeightDecay, fitCallbacks, plotLosses } = tfDecomposedLoss;
+  const { auditRegularizers, enforceRegularizers, addWeightDecay, fitCallbacks, plotLosses } = tfDecomposedLoss;
   await tf.setBackend('cpu');
   const lstm = models.digitModel('lstm');
-  const dropped = auditRegularization(lstm).warnings;
-  enforceRegularization(lstm);
-  const enforced = auditRegularization(lstm).warnings;
+  const dropped = auditRegularizers(lstm).warnings;
+  enforceRegularizers(lstm);
+  const enforced = auditRegularizers(lstm).warnings;
   const lstmTerms = tfDecomposedLoss.regularizationTerms(lstm).length;
   const dense = models.digitModel('dense');
   const decayed = addWeightDecay(dense, { l2: 0.01, alsoRegularized: true }).added.length;

@@ -8,7 +8,7 @@ import {
   type DecomposedLossCallback,
   type RegularizationTerm,
 } from 'tfjs-decomposed-loss';
-import { registerKerasRegularizers } from 'tfjs-decomposed-loss/keras';
+import { registerKerasClasses } from 'tfjs-decomposed-loss/keras';
 import { lossLogger, type LossLoggerArgs } from 'tfjs-decomposed-loss/node';
 import type { TensorBoardArgs } from 'tfjs-decomposed-loss/tensorboard';
 
@@ -18,7 +18,7 @@ function requireSum({ total, data, regularization }: DecomposedLoss): void {
 }
 
 async function main(): Promise<void> {
-  registerKerasRegularizers();
+  registerKerasClasses();
   const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
   model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });

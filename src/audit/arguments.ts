@@ -1,8 +1,8 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import type { Regularizer } from '../host.js';
-import { shortName } from '../penalty-groups.js';
-import { readNumbersSync } from '../scalars.js';
+import type { Regularizer } from '../host/regularizers.js';
+import { shortName } from '../regularizers/penalty-groups.js';
+import { readNumbersSync } from '../util/scalars.js';
 import { regularizerText, type AuditedModel, type AuditedTerm } from './audited-model.js';
 import { times, type RegularizationFinding } from './finding.js';
 

@@ -5,10 +5,11 @@ import {
   penaltySource,
   type DeclaredRegularizer,
 } from '../regularizers/declared-regularizers.js';
-import { className, coefficients, declaredCalls, type Regularizer } from '../host.js';
-import { shortName } from '../penalty-groups.js';
-import { readNumbersSync } from '../scalars.js';
-import { builtModel } from '../trained-model.js';
+import { className, coefficients, type Regularizer } from '../host/regularizers.js';
+import { declaredCalls } from '../host/declared.js';
+import { shortName } from '../regularizers/penalty-groups.js';
+import { readNumbersSync } from '../util/scalars.js';
+import { builtModel } from '../host/trained-model.js';
 import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
 
 /** One regularizer on one weight, with what the finders want to know of it. */

@@ -1,4 +1,4 @@
-import { className } from '../host.js';
+import { className } from '../host/regularizers.js';
 import type { AuditedModel, AuditedTerm } from './audited-model.js';
 import { aboutTerm, type RegularizationFinding } from './finding.js';
 

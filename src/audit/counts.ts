@@ -14,7 +14,7 @@ function dropped(term: AuditedTerm): RegularizationFinding[] {
     ? 'TensorFlow.js does not ask recurrent cells'
     : 'TensorFlow.js does not ask the model around it';
   const remedy =
-    'Call `enforceRegularization(model)` before training: it adds what is declared, as Keras does. ' +
+    'Call `enforceRegularizers(model)` before training: it adds what is declared, as Keras does. ' +
     '(Or declare none and call `addWeightDecay(model, {l2: …})`.)';
   return [
     { code: 'regularizer-dropped', severity: 'warning', ...aboutTerm(term), applied: `nothing: ${where}`, remedy },
@@ -24,7 +24,7 @@ function dropped(term: AuditedTerm): RegularizationFinding[] {
 function repeated(term: AuditedTerm): RegularizationFinding[] {
   if (term.applied < 2) return [];
   const remedy =
-    'Call `enforceRegularization(model)`, which adds it once, as Keras does, ' +
+    'Call `enforceRegularizers(model)`, which adds it once, as Keras does, ' +
     'or divide the coefficient by the number of calls.';
   const applied = `${times(term.applied)}: once a call`;
   return [{ code: 'penalty-counted-repeatedly', severity: 'warning', ...aboutTerm(term), applied, remedy }];
@@ -34,7 +34,7 @@ function frozen(term: AuditedTerm): RegularizationFinding[] {
   if (term.applied === 0 || !term.frozen) return [];
   const remedy = term.movable
     ? 'The weight was freed after `compile` and rests until the next: call `model.compile(...)` again.'
-    : 'It adds a constant to the loss and nothing to the gradients. `enforceRegularization(model, {frozen: true})` ' +
+    : 'It adds a constant to the loss and nothing to the gradients. `enforceRegularizers(model, {frozen: true})` ' +
       'leaves it out, as Keras 3 does.';
   const applied = `${times(term.applied)}, and the weight rests`;
   return [{ code: 'frozen-layer-penalized', severity: 'warning', ...aboutTerm(term), applied, remedy }];

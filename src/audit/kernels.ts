@@ -1,4 +1,4 @@
-import { shortName } from '../penalty-groups.js';
+import { shortName } from '../regularizers/penalty-groups.js';
 import { isKernel } from '../regularizers/weight-selection.js';
 import type { AuditedModel } from './audited-model.js';
 import type { RegularizationFinding } from './finding.js';

@@ -3,7 +3,7 @@ import { printable, table } from './table.js';
 
 const HEADINGS = ['severity', 'finding', 'layer', 'weight', 'declared', 'training applies'];
 
-/** What `auditRegularization` found. */
+/** What `auditRegularizers` found. */
 export class RegularizationAudit {
   constructor(
     /** The model's name. */

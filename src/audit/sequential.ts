@@ -1,5 +1,6 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
-import { layersWithin, penaltyCalls } from '../host.js';
+import { layersWithin } from '../host/declared.js';
+import { penaltyCalls } from '../host/penalties.js';
 import type { AuditedModel } from './audited-model.js';
 import { aboutTerm, times, type RegularizationFinding } from './finding.js';
 
@@ -22,6 +23,6 @@ export function sequentialFindings({ model, trained, terms }: AuditedModel): Reg
       applied: `${times(term.applied)}, but \`model.calculateLosses()\` lacks it`,
       remedy:
         'Training is right. Read penalties with `regularizationTerms(model)`; where this model becomes a layer of another, ' +
-        'TensorFlow.js drops the term: call `enforceRegularization` on the other.',
+        'TensorFlow.js drops the term: call `enforceRegularizers` on the other.',
     }));
 }

@@ -1,5 +1,5 @@
 import type { layers } from '@tensorflow/tfjs-layers';
-import { shortName } from '../penalty-groups.js';
+import { shortName } from '../regularizers/penalty-groups.js';
 import { activityFinding, ignoredArgument, weightOf } from './arguments.js';
 import type { AuditedModel } from './audited-model.js';
 import type { RegularizationFinding } from './finding.js';

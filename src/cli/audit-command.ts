@@ -1,4 +1,4 @@
-import { auditRegularization } from '../audit-regularization.js';
+import { auditRegularizers } from '../audit/audit-regularizers.js';
 import type { RegularizationAudit } from '../audit/report.js';
 import { loadModel } from './load-model.js';
 import { readModelJson } from './model-json.js';
@@ -16,7 +16,7 @@ export async function auditSavedModel(path: string): Promise<RegularizationAudit
   const weights = readWeights(path, json.weightsManifest);
   const model = await loadModel(path, json, weights);
   try {
-    return auditRegularization(model, { topology: json.modelTopology });
+    return auditRegularizers(model, { topology: json.modelTopology });
   } catch (error) {
     throw new UnusableInput(`Expected ${path} to be a layers model that can be audited: ${reason(error)}`);
   } finally {

@@ -1,8 +1,8 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { Sequential, loadLayersModel, type LayersModel } from '@tensorflow/tfjs-layers';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
-import { limitNewWeights } from '../host.js';
-import { registerKerasRegularizers } from '../regularizers/keras-regularizers.js';
+import { limitNewWeights } from '../host/changes.js';
+import { registerKerasClasses } from '../regularizers/keras-classes.js';
 import type { ModelJson } from './model-json.js';
 import { UnusableInput, reason } from './unusable.js';
 import { elements } from './weight-specs.js';
@@ -19,7 +19,7 @@ export async function loadModel(
   { modelTopology }: ModelJson,
   { weightSpecs, weightData }: SavedWeights,
 ): Promise<LayersModel> {
-  registerKerasRegularizers();
+  registerKerasClasses();
   registerActivityRegularization();
   const handler: io.IOHandler = { load: async () => ({ modelTopology, weightSpecs, weightData }) };
   const saved = weightSpecs.reduce((sum, spec) => sum + elements(spec), 0);

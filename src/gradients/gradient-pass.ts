@@ -1,10 +1,12 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from '../arguments.js';
-import { rememberWeights, runStep, standardizeBatch, withoutUpdate } from '../host.js';
-import { weightingBy } from '../sample-weights.js';
-import type { TrainStepArgs } from '../train-step.js';
-import type { NamedTensors } from '../types.js';
+import { checkArguments, checkData } from '../util/arguments.js';
+import { rememberWeights } from '../host/weights.js';
+import { runStep, standardizeBatch } from '../host/batch.js';
+import { withoutUpdate } from '../host/gradients.js';
+import { weightingBy } from '../loss/sample-weights.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/types.js';
 
 /** A forward pass in training, and what came of it. */
 export interface GradientPass<T> {

@@ -1,13 +1,14 @@
 import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { readStep, type DecomposedLoss } from '../decomposed-loss.js';
+import { readStep, type DecomposedLoss } from '../loss/parts.js';
 import { foreignStep, gradientPass } from './gradient-pass.js';
-import { gradientsOnTape, observeLoss, onTape, unrecorded, type ObservedStep } from '../host.js';
-import { sumOf } from '../scalars.js';
-import type { TrainStepArgs } from '../train-step.js';
-import { compiledModel } from '../trained-model.js';
-import type { NamedTensors } from '../types.js';
+import { gradientsOnTape, observeLoss, onTape, unrecorded } from '../host/gradients.js';
+import { type ObservedStep } from '../host/step-watch.js';
+import { sumOf } from '../util/scalars.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import { compiledModel } from '../host/trained-model.js';
+import type { NamedTensors } from '../util/types.js';
 
 /** A loss in its parts, and the gradient of each. */
 export interface LossAndGradients {

@@ -1,6 +1,6 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../types.js';
+import type { ClassWeights, NamedTensors } from '../util/types.js';
 import { internals } from './model.js';
 
 /** A batch as the host's step takes it. */

@@ -1,6 +1,6 @@
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../types.js';
+import type { ClassWeights, NamedTensors } from '../util/types.js';
 
 export type Layer = layers.Layer;
 

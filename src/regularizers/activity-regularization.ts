@@ -17,8 +17,8 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
-import { describe } from '../describe.js';
-import { isPassWatched, keepForPass } from '../host.js';
+import { describe } from '../util/describe.js';
+import { isPassWatched, keepForPass } from '../host/activity.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 

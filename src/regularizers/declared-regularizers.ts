@@ -1,14 +1,10 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import {
-  declaredCalls,
-  inspectPenalty,
-  movedWeights,
-  penaltyCalls,
-  type PenaltyCall,
-  type PenaltySource,
-} from '../host.js';
-import { builtModel } from '../trained-model.js';
+import { declaredCalls } from '../host/declared.js';
+import { inspectPenalty, type PenaltySource } from '../host/regularizers.js';
+import { movedWeights } from '../host/model.js';
+import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
+import { builtModel } from '../host/trained-model.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */
 export interface DeclaredRegularizer extends PenaltySource {

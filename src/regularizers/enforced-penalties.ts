@@ -1,9 +1,11 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { penaltySource } from './declared-regularizers.js';
-import { declaredCalls, movedWeights, type PenaltyCall } from '../host.js';
+import { declaredCalls } from '../host/declared.js';
+import { movedWeights } from '../host/model.js';
+import { type PenaltyCall } from '../host/penalties.js';
 
-/** Which of the host's ways with penalties `enforceRegularization` changes. */
-export interface EnforceRegularizationArgs {
+/** Which of the host's ways with penalties `enforceRegularizers` changes. */
+export interface EnforceRegularizersArgs {
   /**
    * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
    * cell or several, both directions of a Bidirectional, and ConvLSTM2D. TensorFlow.js drops them. Default `true`.
@@ -30,7 +32,7 @@ export interface EnforceRegularizationArgs {
  */
 export function enforcedPenalties(
   model: LayersModel,
-  { recurrent, sharedOnce, frozen }: Required<EnforceRegularizationArgs>,
+  { recurrent, sharedOnce, frozen }: Required<EnforceRegularizersArgs>,
   prefix = '',
 ): PenaltyCall[] {
   const moved = frozen ? movedWeights(model) : undefined;

@@ -2,11 +2,15 @@ import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { penaltySource } from './declared-regularizers.js';
 import { fusedPenalty, type Coefficients } from './fused-penalty.js';
-import { actingCoefficients, changeTrained, isOfRegularizer, penaltyCalls, sumPenalties } from '../host.js';
-import type { PenaltyCall, PenaltySource, PenaltySum } from '../host.js';
-import { shortName } from '../penalty-groups.js';
-import { sumOf } from '../scalars.js';
-import { builtModel } from '../trained-model.js';
+import { actingCoefficients, isOfRegularizer } from '../host/regularizers.js';
+import { changeTrained, sumPenalties } from '../host/calculation.js';
+import { penaltyCalls } from '../host/penalties.js';
+import type { PenaltyCall } from '../host/penalties.js';
+import type { PenaltySource } from '../host/regularizers.js';
+import type { PenaltySum } from '../host/calculation.js';
+import { shortName } from './penalty-groups.js';
+import { sumOf } from '../util/scalars.js';
+import { builtModel } from '../host/trained-model.js';
 
 /** What `fuseRegularizers` did. */
 export interface FusedRegularizers {
@@ -39,7 +43,7 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
  *
  * Value and gradient are the host's to float32 rounding, the gradient of `abs` at zero (-1) included; second derivatives
  * work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
- * after the model is compiled again. Penalties that come later, by `addWeightDecay` or `enforceRegularization`, are fused
+ * after the model is compiled again. Penalties that come later, by `addWeightDecay` or `enforceRegularizers`, are fused
  * as well, and coefficients are read at each step. What the model saves is the same as before, so a loaded model needs
  * the call again. Calling it again returns the same.
  *

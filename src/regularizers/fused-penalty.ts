@@ -15,8 +15,8 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { l2Loss } from '../host.js';
-import { sumOf } from '../scalars.js';
+import { l2Loss } from '../host/l2-loss.js';
+import { sumOf } from '../util/scalars.js';
 
 /** The coefficients of a penalty: `l1 * sum(abs(weight)) + l2 * sum(weight ** 2)`. */
 export interface Coefficients {

@@ -1,17 +1,11 @@
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
-import { refuseActivityRegularizers } from './activity-regularizers.js';
-import {
-  className,
-  coefficients,
-  inspectPenalty,
-  penaltyCalls,
-  type PenaltyCall,
-  type PenaltySource,
-} from '../host.js';
-import { shortName } from '../penalty-groups.js';
-import { readNumbersSync, sumOfNumbers } from '../scalars.js';
-import { builtModel } from '../trained-model.js';
+import { refuseActivityRegularizers } from '../host/activity-regularizers.js';
+import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
+import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
+import { shortName } from './penalty-groups.js';
+import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
+import { builtModel } from '../host/trained-model.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
 export interface RegularizationTerm {

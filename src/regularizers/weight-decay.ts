@@ -1,11 +1,13 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../arguments.js';
+import { checkArguments } from '../util/arguments.js';
 import { declaredRegularizers } from './declared-regularizers.js';
-import { describe } from '../describe.js';
-import { addPenalty, askedLayers, inspectPenalty, penaltyCalls, type Regularizer } from '../host.js';
-import { shortName } from '../penalty-groups.js';
-import { builtModel } from '../trained-model.js';
+import { describe } from '../util/describe.js';
+import { addPenalty, askedLayers } from '../host/changes.js';
+import { inspectPenalty, type Regularizer } from '../host/regularizers.js';
+import { penaltyCalls } from '../host/penalties.js';
+import { shortName } from './penalty-groups.js';
+import { builtModel } from '../host/trained-model.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
 
 /** What `addWeightDecay` takes beside the model. */

@@ -1,7 +1,8 @@
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { describe, list } from '../describe.js';
-import { innerLayers, trainedModel } from '../host.js';
-import { shortName } from '../penalty-groups.js';
+import { describe, list } from '../util/describe.js';
+import { innerLayers } from '../host/declared.js';
+import { trainedModel } from '../host/model.js';
+import { shortName } from './penalty-groups.js';
 
 /**
  * What `include` and `exclude` take. A string is a layer's name, path or class (`'hidden'`, `'encoder/hidden'`,

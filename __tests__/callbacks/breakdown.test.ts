@@ -1,0 +1,50 @@
+import { decomposedLoss, regularizationTerms } from 'tfjs-decomposed-loss';
+import { tf } from '../helpers/backend';
+import { data, regressor } from '../helpers/models';
+
+const [x, y] = [() => data([6, 4]), () => data([6, 1])];
+
+it("by layer: each epoch's part of the penalty, summing to the whole", async () => {
+  const args = { verbose: 0 as const, epochs: 3, batchSize: 4, callbacks: decomposedLoss({ breakdown: 'layer' }) };
+  const { history } = await regressor().fit(x(), y(), args);
+  const keys = Object.keys(history).filter((key) => key.includes('/'));
+  expect(keys).toEqual(['regularization_loss/hidden', 'regularization_loss/out']);
+  (history['regularization_loss'] as number[]).forEach((whole, epoch) => {
+    const parts = keys.reduce((sum, key) => sum + (history[key]![epoch] as number), 0);
+    expect(parts / whole).toBeNear(1);
+  });
+});
+
+it('by weight: the values of regularizationTerms at the weights of the step', async () => {
+  const model = regressor();
+  const terms = regularizationTerms(model);
+  const value = (layer: string, weight: string) =>
+    terms.filter((term) => term.layer === layer && term.weight === weight).reduce((sum, term) => sum + term.value, 0);
+  const { history } = await model.fit(x(), y(), { verbose: 0, callbacks: decomposedLoss({ breakdown: 'weight' }) });
+  expect(history['regularization_loss/hidden/kernel']![0]).toBeNear(value('hidden', 'kernel'));
+  expect(history['regularization_loss/out/kernel']![0]).toBeNear(value('out', 'kernel'));
+  expect(history['regularization_loss/out/bias']![0]).toBeNear(value('out', 'bias'));
+});
+
+it("is in the epochs' logs only, and under a name of your choice", async () => {
+  const batchKeys: string[] = [];
+  const spy = new tf.CustomCallback({ onBatchEnd: (_, logs) => void batchKeys.push(...Object.keys(logs!)) });
+  const callbacks = [decomposedLoss({ breakdown: 'layer', logKeys: { regularizationLoss: 'penalty' } }), spy];
+  const { history } = await regressor().fit(x(), y(), { verbose: 0, callbacks });
+  expect(batchKeys.filter((key) => key.includes('/'))).toEqual([]);
+  expect(Object.keys(history)).toEqual(expect.arrayContaining(['penalty/hidden', 'penalty/out']));
+});
+
+it('follows a loss that is added between epochs, and refuses one within', async () => {
+  const adding = (hook: 'onBatchBegin' | 'onEpochBegin', model = regressor()) => {
+    let calls = 0;
+    const add = () => {
+      if (++calls === 2) model.layers[0]!.addLoss(() => tf.scalar(1));
+    };
+    const callbacks = [new tf.CustomCallback({ [hook]: add }), decomposedLoss({ breakdown: 'weight' })];
+    return model.fit(x(), y(), { verbose: 0, epochs: 3, batchSize: 2, callbacks });
+  };
+  const { history } = await adding('onEpochBegin');
+  expect(history['regularization_loss/hidden/added_loss']!.at(-1)).toBe(1);
+  await expect(adding('onBatchBegin')).rejects.toThrow(/Expected the 3 penalties .*got 4\. Add losses between epochs/);
+});

@@ -1,0 +1,168 @@
+import type * as tfjs from '@tensorflow/tfjs';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { tf } from '../helpers/backend';
+import { penalty } from '../helpers/float64';
+import { batches, classifier, data, numbersOf, oneHot, regressor, twoOutputs } from '../helpers/models';
+
+type Log = Record<string, number>;
+
+/** Collects what another callback sees. */
+function spy(): { batches: Log[]; epochs: Log[]; callback: tfjs.CustomCallback } {
+  const batches: Log[] = [];
+  const epochs: Log[] = [];
+  const callback = new tf.CustomCallback({
+    onBatchEnd: (_, logs) => void batches.push({ ...(logs as Log) }),
+    onEpochEnd: (_, logs) => void epochs.push({ ...(logs as Log) }),
+  });
+  return { batches, epochs, callback };
+}
+
+/** The penalty of `regressor()` in float64, from its declaration and its weights. */
+function regressorPenalty(model: tfjs.LayersModel): number {
+  const [hidden, , out, bias] = model.getWeights() as [tfjs.Tensor, tfjs.Tensor, tfjs.Tensor, tfjs.Tensor];
+  return penalty(hidden, { l2: 0.1 }) + penalty(out, { l1: 0.02, l2: 0.3 }) + penalty(bias, { l1: 0.4 });
+}
+
+const evaluated = (model: tfjs.LayersModel, x: tfjs.Tensor, y: tfjs.Tensor): number =>
+  (model.evaluate(x, y, { batchSize: 1000 }) as tfjs.Scalar).dataSync()[0]!;
+
+describe('what a batch reports', () => {
+  it('is the loss and the penalty at the weights before the step', async () => {
+    const model = regressor();
+    const [x, y] = [data([6, 4]), data([6, 1], 2)];
+    const expected = { data: evaluated(model, x, y), regularization: regressorPenalty(model) };
+    const { batches: seen, callback } = spy();
+    await model.fit(x, y, { epochs: 1, verbose: 0, callbacks: [decomposedLoss(), callback] });
+    expect(seen[0]!['data_loss']).toBeNear(expected.data);
+    expect(seen[0]!['regularization_loss']).toBeNear(expected.regularization);
+    expect(seen[0]!['loss']).toBeNear(expected.data + expected.regularization);
+  });
+
+  it('keeps the digits of a data loss that the penalty dwarfs', async () => {
+    const model = tf.sequential({
+      layers: [tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: tf.regularizers.l2({ l2: 1e5 }) })],
+    });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(1e-9) });
+    const [x, y] = [data([6, 4]), data([6, 1], 2)];
+    const expected = evaluated(model, x, y);
+    const { batches: seen, callback } = spy();
+    await model.fit(x, y, { verbose: 0, callbacks: [decomposedLoss(), callback] });
+    expect(seen[0]!['loss']! / expected).toBeGreaterThan(1e4);
+    expect(Math.abs(seen[0]!['data_loss']! / expected - 1)).toBeLessThan(1e-6);
+  });
+
+  it('counts the class weights in the data loss', async () => {
+    const [plain, weighted] = [classifier(), classifier()];
+    const [x, y] = [data([6, 4]), oneHot(6)];
+    const args = { verbose: 0 as const, callbacks: [decomposedLoss()] };
+    const one = await plain.fit(x, y, args);
+    const three = await weighted.fit(x, y, { ...args, classWeight: { 0: 3, 1: 3, 2: 3 } });
+    expect(numbersOf(three, 'data_loss')[0]).toBeNear(3 * numbersOf(one, 'data_loss')[0]!, 1e-5);
+    expect(numbersOf(three, 'regularization_loss')).toEqual(numbersOf(one, 'regularization_loss'));
+  });
+
+  it('is all data where no layer has a regularizer', async () => {
+    const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const { history } = await model.fit(data([6, 4]), data([6, 1]), { verbose: 0, callbacks: decomposedLoss() });
+    expect(history['data_loss']).toEqual(history['loss']);
+    expect(history['regularization_loss']).toEqual([0]);
+  });
+
+  it('reports a loss that is not a number as it is', async () => {
+    const model = regressor();
+    const y = tf.fill([6, 1], NaN);
+    const { history } = await model.fit(data([6, 4]), y, { verbose: 0, callbacks: decomposedLoss() });
+    expect(history['data_loss']).toEqual([NaN]);
+    expect(history['regularization_loss']![0]).toBeGreaterThan(0);
+    const after = await model.fit(data([6, 4]), y, { verbose: 0, callbacks: decomposedLoss({ breakdown: 'layer' }) });
+    expect(after.history['regularization_loss']).toEqual([NaN]);
+    expect(after.history['regularization_loss/hidden']).toEqual([NaN]);
+  });
+});
+
+describe('what an epoch reports', () => {
+  it("adds up to the host's loss, also with a smaller last batch", async () => {
+    const model = regressor();
+    const args = { epochs: 3, batchSize: 4, verbose: 0 as const, callbacks: [decomposedLoss()] };
+    const { history } = await model.fit(data([10, 4]), data([10, 1]), args);
+    (history['loss'] as number[]).forEach((loss, epoch) => {
+      const sum = (history['data_loss']![epoch] as number) + (history['regularization_loss']![epoch] as number);
+      expect(Math.abs(sum / loss - 1)).toBeLessThan(1e-6);
+    });
+  });
+
+  it('is the mean of the batches by their sizes', async () => {
+    const model = regressor();
+    const { batches: seen, callback } = spy();
+    const args = { batchSize: 4, verbose: 0 as const, callbacks: [decomposedLoss(), callback] };
+    const { history } = await model.fit(data([10, 4]), data([10, 1]), args);
+    expect(seen.map((batch) => batch['size'])).toEqual([4, 4, 2]);
+    for (const key of ['data_loss', 'regularization_loss']) {
+      const mean = seen.reduce((sum, batch) => sum + batch[key]! * batch['size']!, 0) / 10;
+      expect(history[key]![0]).toBeNear(mean);
+    }
+  });
+
+  it('compares validation with training: data, penalty at the validated weights, and total', async () => {
+    const model = regressor();
+    const [x, y] = [data([10, 4]), data([10, 1])];
+    const [xVal, yVal] = [data([5, 4], 8), data([5, 1], 9)];
+    const args = { epochs: 2, verbose: 0 as const, validationData: [xVal, yVal] as [tfjs.Tensor, tfjs.Tensor] };
+    const { history } = await model.fit(x, y, { ...args, callbacks: [decomposedLoss()] });
+    expect(history['val_data_loss']).toEqual(history['val_loss']);
+    expect(history['val_data_loss']![1]).toBeNear(evaluated(model, xVal, yVal));
+    expect(history['val_regularization_loss']![1]).toBeNear(regressorPenalty(model));
+    expect(history['val_total_loss']![1]).toBeNear(evaluated(model, xVal, yVal) + regressorPenalty(model));
+  });
+
+  it('takes the penalty of the validated weights although a callback moves them before the epoch ends', async () => {
+    const model = regressor();
+    let validated = 0;
+    const mover = new tf.CustomCallback({
+      onBatchEnd: () => {
+        validated = regressorPenalty(model);
+        model.setWeights(model.getWeights().map((weight) => tf.zerosLike(weight)));
+      },
+    });
+    const args = { verbose: 0 as const, validationSplit: 0.5, callbacks: [mover, decomposedLoss()] };
+    const { history } = await model.fit(data([10, 4]), data([10, 1]), args);
+    expect(history['val_regularization_loss']![0]).toBeNear(validated);
+    expect(validated).toBeGreaterThan(0.1);
+  });
+
+  it('has the true sum over several outputs in validation, where the host shifts its values', async () => {
+    const model = twoOutputs({ metrics: ['mae'] });
+    const x = data([8, 4]);
+    const ys = [data([8, 1], 2), tf.cast(tf.greater(data([8, 1], 3), 0), 'float32')] as [tfjs.Tensor, tfjs.Tensor];
+    const byHand = () => {
+      const [price, sold] = model.predict(x) as [tfjs.Tensor, tfjs.Tensor];
+      const mse = tf.losses.meanSquaredError(ys[0], price).dataSync()[0]!;
+      return mse + tf.metrics.binaryCrossentropy(ys[1], sold).mean().dataSync()[0]!;
+    };
+    const fitted = await model.fit(x, ys, { verbose: 0, validationData: [x, ys], callbacks: decomposedLoss() });
+    expect(fitted.history['val_data_loss']![0]).toBeNear(byHand(), 1e-5);
+    const dataset = batches([x, ys]);
+    const args = { epochs: 1, verbose: 0 as const, validationData: dataset, callbacks: decomposedLoss() };
+    const streamed = await model.fitDataset(dataset, args);
+    expect(streamed.history['val_data_loss']![0]).toBeNear(byHand(), 1e-5);
+    expect(streamed.history['val_loss']![0]).not.toBeCloseTo(byHand(), 2);
+  });
+
+  it('leaves validation out, with a warning, where fitDataset loses the value: outputs of one name', async () => {
+    const inputs = tf.input({ shape: [4] });
+    const shared = tf.layers.dense({ units: 1, name: 'twice' });
+    const other = tf.layers.dense({ units: 4 }).apply(inputs) as tfjs.SymbolicTensor;
+    const outputs = [shared.apply(inputs), shared.apply(other)] as tfjs.SymbolicTensor[];
+    const model = tf.model({ inputs, outputs });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    const dataset = batches([data([8, 4]), [data([8, 1]), data([8, 1], 2)]]);
+    const args = { epochs: 1, verbose: 0 as const, validationData: dataset, callbacks: decomposedLoss() };
+    const { history } = await model.fitDataset(dataset, args);
+    expect(Object.keys(history)).toEqual(expect.arrayContaining(['data_loss', 'val_loss']));
+    expect(history).not.toHaveProperty('val_data_loss');
+    expect(warn.mock.calls.join()).toMatch(/`twice`.*tf\.layers.*name/);
+    warn.mockRestore();
+  });
+});

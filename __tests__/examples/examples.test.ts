@@ -1,0 +1,48 @@
+import { main as dataAndPenalty } from '../../examples/01-data-and-penalty/main';
+import { main as mnist } from '../../examples/02-mnist-fit-dataset/main';
+import { main as customLoop } from '../../examples/03-custom-loop/main';
+import { main as audit } from '../../examples/04-audit/main';
+import { backend } from '../helpers/backend';
+
+/** The examples choose their backend themselves, and train too much for the slower ones. */
+const example = backend === 'tensorflow' ? it : it.skip;
+
+const printed: string[] = [];
+
+beforeEach(() => {
+  printed.length = 0;
+  jest.spyOn(console, 'log').mockImplementation((...values) => void printed.push(values.join(' ')));
+  jest.spyOn(console, 'table').mockImplementation((rows) => void printed.push(JSON.stringify(rows)));
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+example('01 prints the loss of the host, and parts that agree with those by hand', async () => {
+  const epochs = await dataAndPenalty({ epochs: 2 });
+  expect(epochs).toHaveLength(2);
+  epochs.forEach(({ printed: loss, byHand }) => expect(loss).toBeNear(byHand, 1e-5));
+  expect(printed.join('\n')).toMatch(/regularization_loss = (\d\.\d{5})\d {3}by hand \1/);
+});
+
+example('02 trains on MNIST, shows the terms, and agrees with the penalty by hand', async () => {
+  const { byHand, reported } = await mnist({ epochs: 1, steps: 3 });
+  expect(reported).toBeNear(byHand, 1e-5);
+  const all = printed.join('\n');
+  expect(all).toMatch(/val_data_loss=\d.*val_regularization_loss=.*val_total_loss=/);
+  expect(all).toMatch(/"layer":"strokes".*"layer":"shapes".*"layer":"digits"/);
+});
+
+example('03 learns in a loop of its own', async () => {
+  const { first, last } = await customLoop({ steps: 50 });
+  expect(last.data).toBeLessThan(first.data);
+  expect(printed.join('\n')).toMatch(/held out {3}total .* = data .* \+ regularization/);
+});
+
+example('04 shows what is dropped, and nothing once it is enforced', async () => {
+  const { before, after, penalties } = await audit({ epochs: 2 });
+  expect(before).toEqual(['regularizer-dropped', 'regularizer-dropped']);
+  expect(after).toEqual([]);
+  expect(penalties).toHaveLength(2);
+});

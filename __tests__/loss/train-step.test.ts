@@ -1,0 +1,144 @@
+import type * as tfjs from '@tensorflow/tfjs';
+import { trainStep } from 'tfjs-decomposed-loss';
+import { tf } from '../helpers/backend';
+import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
+
+const [x, y] = [() => data([6, 4]), () => data([6, 1])];
+
+it('returns what trainOnBatch returns, and the parts', async () => {
+  const [host, own] = [twoOutputs({ metrics: ['mae'] }), twoOutputs({ metrics: ['mae'] })];
+  const targets = [y(), tf.ones([6, 1])];
+  const [loss, price, sold, priceMae, soldMae] = (await host.trainOnBatch(x(), targets)) as number[];
+  const step = await trainStep(own, x(), targets);
+  expect(step.total).toBe(loss);
+  expect(step.outputs).toEqual([
+    { name: 'price', data: price },
+    { name: 'sold', data: sold },
+  ]);
+  expect(step.metrics).toEqual([
+    { name: 'price_mae', value: priceMae },
+    { name: 'sold_mae', value: soldMae },
+  ]);
+  expect(step.data).toBeNear(price! + sold!);
+});
+
+it('takes inputs and targets by name', async () => {
+  const model = twoOutputs();
+  const [named, listed] = [
+    await trainStep(model, { [model.inputNames[0]!]: x() }, { sold: tf.ones([6, 1]), price: y() }),
+    await trainStep(twoOutputs(), x(), [y(), tf.ones([6, 1])]),
+  ];
+  expect(named).toEqual(listed);
+});
+
+it("names the one output's loss and no metric where there is none", async () => {
+  const step = await trainStep(regressor(), x(), y());
+  expect(step.outputs).toEqual([{ name: 'out', data: step.data }]);
+  expect(step.metrics).toEqual([]);
+});
+
+describe('weights', () => {
+  /** The mean of weight times loss, from the model's own predictions. */
+  function weightedMse(model: tfjs.LayersModel, weights: number[]): number {
+    const errors = tf.squaredDifference(model.predict(x()) as tfjs.Tensor, y()).dataSync();
+    return weights.reduce((sum, weight, sample) => sum + weight * errors[sample]!, 0) / weights.length;
+  }
+
+  it('by sample: the data loss is the mean of weight times loss, and the step follows it', async () => {
+    const weights = [0, 1, 2, 0.5, 3, 0];
+    const model = regressor();
+    const expected = weightedMse(model, weights);
+    expect((await trainStep(model, x(), y(), { sampleWeight: tf.tensor1d(weights) })).data).toBeNear(expected, 1e-5);
+    const [none, kept] = [regressor(), regressor()];
+    await trainStep(none, x(), y(), { sampleWeight: tf.tensor1d([1, 1, 1, 0, 0, 0]) });
+    const [half, target] = [x().slice([0, 0], [3, 4]), y().slice([0, 0], [3, 1])];
+    await trainStep(kept, half, target, { sampleWeight: tf.fill([3], 0.5) });
+    none.getWeights().forEach((weight, i) => {
+      const other = Array.from(kept.getWeights()[i]!.dataSync());
+      weight.dataSync().forEach((value, j) => expect(value).toBeNear(other[j]!));
+    });
+  });
+
+  it('by class: the same step as fit with classWeight', async () => {
+    const classWeight = { 0: 1, 1: 5, 2: 0.5 };
+    const [fitted, stepped] = [classifier(), classifier()];
+    await fitted.fit(x(), oneHot(6), { classWeight, shuffle: false, verbose: 0 });
+    await trainStep(stepped, x(), oneHot(6), { classWeight });
+    expect(await state(stepped)).toEqual(await state(fitted));
+  });
+
+  it('by both: they multiply', async () => {
+    const classWeight = { 0: 2, 1: 2, 2: 2 };
+    const sampleWeight = tf.tensor1d([1, 2, 3, 4, 5, 6]);
+    const { data: both } = await trainStep(classifier(), x(), oneHot(6), { classWeight, sampleWeight });
+    const { data: one } = await trainStep(classifier(), x(), oneHot(6), { sampleWeight });
+    expect(both).toBeNear(2 * one, 1e-5);
+  });
+
+  it('by output, in order, by name, or for one output only', async () => {
+    const targets = [y(), tf.ones([6, 1])];
+    const step = (sampleWeight: Parameters<typeof trainStep>[3]) => trainStep(twoOutputs(), x(), targets, sampleWeight);
+    const plain = await step({});
+    const listed = await step({ sampleWeight: [tf.fill([6], 2), tf.fill([6], 3)] });
+    expect(listed.outputs[0]!.data).toBeNear(2 * plain.outputs[0]!.data, 1e-5);
+    expect(listed.outputs[1]!.data).toBeNear(3 * plain.outputs[1]!.data, 1e-5);
+    expect(await step({ sampleWeight: { sold: tf.fill([6], 3), price: tf.fill([6], 2) } })).toEqual(listed);
+    const named = await step({ sampleWeight: { sold: tf.fill([6], 3) } });
+    expect(named.outputs[0]).toEqual(plain.outputs[0]);
+    expect(named.outputs[1]).toEqual(listed.outputs[1]);
+  });
+
+  it("of a loss function of one's own: one value a sample, or a clear error and no step", async () => {
+    const sampleWeight = tf.tensor1d([1, 0, 0, 0, 0, 0]);
+    const losses: Array<[(a: tfjs.Tensor, b: tfjs.Tensor) => tfjs.Tensor, number[]]> = [
+      [(a, b) => tf.squaredDifference(a, b).mean(-1), [6]],
+      [(a, b) => tf.squaredDifference(a, b), [6, 1]],
+    ];
+    const expected = weightedMse(regressor(), [1, 0, 0, 0, 0, 0]);
+    for (const [loss] of losses) {
+      expect((await trainStep(regressor({ loss }), x(), y(), { sampleWeight })).data).toBeNear(expected, 1e-5);
+    }
+    const model = regressor({ loss: (a, b) => tf.losses.meanSquaredError(a, b) });
+    const before = await state(model);
+    await expect(trainStep(model, x(), y(), { sampleWeight })).rejects.toThrow(
+      /`sampleWeight` of output `out` to have the shape of its loss, \[\], .* got \[6\]\. .*'meanSquaredError'/,
+    );
+    expect(await state(model)).toEqual(before);
+  });
+
+  it('of a sequence: by sample or by time step', async () => {
+    const sequences = (): tfjs.LayersModel => {
+      const model = tf.sequential({
+        layers: [tf.layers.dense({ units: 2, inputShape: [3, 2], kernelRegularizer: tf.regularizers.l2({ l2: 0.1 }) })],
+      });
+      model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+      return fillWeights(model);
+    };
+    const [inputs, targets] = [data([4, 3, 2]), data([4, 3, 2], 7)];
+    const errors = tf
+      .squaredDifference(sequences().predict(inputs) as tfjs.Tensor, targets)
+      .mean(-1)
+      .arraySync() as number[][];
+    const bySample = [0, 1, 2, 3];
+    const byTime = [
+      [1, 0, 2],
+      [0, 0, 1],
+      [3, 1, 1],
+      [2, 2, 0],
+    ];
+    const mean = (weight: (sample: number, time: number) => number) =>
+      errors
+        .flatMap((times, sample) => times.map((error, time) => error * weight(sample, time)))
+        .reduce((a, b) => a + b) / 12;
+    const one = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor1d(bySample) });
+    expect(one.data).toBeNear(
+      mean((sample) => bySample[sample]!),
+      1e-5,
+    );
+    const other = await trainStep(sequences(), inputs, targets, { sampleWeight: tf.tensor2d(byTime) });
+    expect(other.data).toBeNear(
+      mean((sample, time) => byTime[sample]![time]!),
+      1e-5,
+    );
+  });
+});

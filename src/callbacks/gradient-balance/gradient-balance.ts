@@ -1,0 +1,98 @@
+import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments } from '../../util/arguments.js';
+import { BalanceRun } from './balance-run.js';
+import { describe } from '../../util/describe.js';
+import { runBehindBaseLogger, whenRunEnds } from '../../host/run.js';
+import { refuseCopy } from '../refuse-copy.js';
+import type { Logs } from '../../logs/log-values.js';
+
+/** What `gradientBalance` takes. */
+export interface GradientBalanceArgs {
+  /**
+   * Looks at the first batch of each epoch and at every n-th behind it. A batch that is looked at costs one backward pass
+   * more, the others nothing. Default 10.
+   */
+  every?: number | undefined;
+}
+
+/**
+ * A callback for `model.fit` and `model.fitDataset` that shows how hard data and penalties pull at each layer, and whether
+ * in the same direction.
+ *
+ * For each layer with weights that training moves it writes into the logs of each epoch, and so into `history.history`:
+ *
+ * - `gradient/data/<layer>`: the norm of the gradient of the data loss, over all weights of the layer together;
+ * - `gradient/penalty/<layer>`: the same of the regularization loss; 0 for a layer without penalties;
+ * - `gradient/cosine/<layer>`: the cosine between the two, from -1 (they pull against each other, as they do once the model
+ *   fits) to 1; 0 where one of them is 0.
+ *
+ * Each is the mean over the batches that were looked at, by batch size. `<layer>` is named as in the breakdown of
+ * `decomposedLoss`, beside which it may stand in any order. The gradients are those of the training step itself, before
+ * the optimizer adapts them, and nothing in the training changes.
+ *
+ * @returns A callback, for one training at a time, as often as you like.
+ * @throws Error if `args` is not understood.
+ */
+export function gradientBalance(args: GradientBalanceArgs = {}): GradientBalanceCallback {
+  return new GradientBalanceCallback(args);
+}
+
+/** What `gradientBalance` returns: a `tf.Callback`. */
+export class GradientBalanceCallback extends Callback {
+  readonly #every: number;
+  #run: BalanceRun | undefined;
+
+  constructor(args: GradientBalanceArgs = {}) {
+    super();
+    checkArguments(args, ['every']);
+    const { every = 10 } = args;
+    if (!Number.isInteger(every) || every < 1) {
+      throw new Error(`Expected \`every\` to be a positive integer, got ${describe(every)}. Pass 1 for every batch.`);
+    }
+    this.#every = every;
+  }
+
+  /** @internal */
+  override setModel(model: LayersModel): void {
+    if (this.#run) {
+      throw new Error(
+        'Expected each `gradientBalance()` to watch one training at a time, got one that already watches ' +
+          `\`${this.model.name}\`. Make another with \`gradientBalance()\` for each \`fit\`, and have it in \`callbacks\` once.`,
+      );
+    }
+    super.setModel(model);
+    const run = new BalanceRun(model, this.#every);
+    this.#run = run;
+    const giveUpPlace = runBehindBaseLogger(this, () => {});
+    whenRunEnds(model, () => {
+      this.#run = undefined;
+      giveUpPlace();
+      run.dispose();
+    });
+  }
+
+  /** @internal */
+  override async onTrainBegin(): Promise<void> {
+    refuseCopy(this, GradientBalanceCallback, 'gradientBalance()');
+  }
+
+  /** @internal */
+  override async onEpochBegin(): Promise<void> {
+    this.#run!.beginEpoch();
+  }
+
+  /** @internal */
+  override async onBatchBegin(batch: number): Promise<void> {
+    this.#run!.beginBatch(batch);
+  }
+
+  /** @internal */
+  override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
+    this.#run!.endBatch(batch, logs);
+  }
+
+  /** @internal */
+  override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
+    await this.#run!.endEpoch(logs);
+  }
+}

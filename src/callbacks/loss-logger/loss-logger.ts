@@ -1,0 +1,130 @@
+/// <reference types="node" />
+import { fileURLToPath } from 'node:url';
+import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments } from '../../util/arguments.js';
+import { describe } from '../../util/describe.js';
+import { whenRunEnds } from '../../host/run.js';
+import { readLogs, type Logs } from '../../logs/log-values.js';
+import { Csv, JsonLines, type Format } from './format.js';
+import { LogFile } from './log-file.js';
+import { LogStreamSink, type LogStream } from './log-stream.js';
+import type { Sink } from './sink.js';
+import { refuseCopy } from '../refuse-copy.js';
+
+/** What {@link lossLogger} takes. */
+export interface LossLoggerArgs {
+  /**
+   * `'csv'`, a header and a line a row, or `'jsonl'`, a JSON object a line. Default: what the path ends in, else `'csv'`.
+   * Values that are not finite stand as `NaN`, `Infinity` and `-Infinity`; in JSON, which lacks them, as strings.
+   */
+  format?: 'csv' | 'jsonl' | undefined;
+  /**
+   * Whether a row is an epoch or a batch. Batches have no validation; their values are read back from the backend for each
+   * row, which costs time on a GPU. Default `'epoch'`.
+   */
+  per?: 'epoch' | 'batch' | undefined;
+  /**
+   * Whether to go on with a file that is there. The columns of a CSV must be those of this training, which is known when
+   * the first row is written, after the first epoch, say; in JSON lines rows may differ. A last line that a crash left torn
+   * is cut off, with a word on the console. `false` begins the file anew at each training. Has no meaning for a stream.
+   * Default `true`.
+   */
+  append?: boolean | undefined;
+}
+
+const CHOICES = { format: ['csv', 'jsonl'], per: ['epoch', 'batch'], append: [true, false] } as const;
+
+/**
+ * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, a row an epoch or a batch:
+ * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs.
+ *
+ * A row is handed to the system as soon as it is known: others can read it while training goes on, and a crash loses at
+ * most the last one. Names are safe whatever is in them: CSV quotes them by RFC 4180, and those that a spreadsheet would
+ * compute (`=`, `+`, `-` or `@` in front) get an apostrophe in front.
+ *
+ * @param to - The path of a file, whose folder is made if need be, or a stream, which stays open and for which training
+ *   waits where it is slow.
+ * @param args - Format and rows.
+ * @returns A callback, for one training at a time, as often as you like.
+ * @throws Error if an argument is not understood. `fit` throws if the file or stream cannot be written, or if it holds
+ *   something else, or other columns.
+ */
+export function lossLogger(to: string | URL | LogStream, args: LossLoggerArgs = {}): LossLoggerCallback {
+  return new LossLoggerCallback(to, args);
+}
+
+/** What {@link lossLogger} returns: a `tf.Callback`. */
+export class LossLoggerCallback extends Callback {
+  readonly #sink: Sink;
+  readonly #format: Format;
+  readonly #perBatch: boolean;
+  #isRunning = false;
+  #epoch = 0;
+
+  constructor(to: string | URL | LogStream, args: LossLoggerArgs = {}) {
+    super();
+    checkArguments(args, Object.keys(CHOICES));
+    for (const [name, choices] of Object.entries(CHOICES)) {
+      const value = args[name as keyof LossLoggerArgs];
+      if (value !== undefined && !(choices as readonly unknown[]).includes(value)) {
+        const expected = choices.map(describe).join(' or ');
+        throw new Error(`Expected \`${name}\` to be ${expected}, got ${describe(value)}. Pass one of those.`);
+      }
+    }
+    const path = to instanceof URL ? fileURLToPath(to) : to;
+    if (path === '' || (typeof path !== 'string' && typeof path?.write !== 'function')) {
+      throw new Error(
+        `Expected the path of a file or a writable stream, got ${describe(to)}. Pass 'losses.csv' or process.stdout, say.`,
+      );
+    }
+    const isLines = typeof path === 'string' && path.endsWith('.jsonl');
+    const { format = isLines ? 'jsonl' : 'csv', per = 'epoch', append = true } = args;
+    this.#sink = typeof path === 'string' ? new LogFile(path, append) : new LogStreamSink(path);
+    this.#format =
+      format === 'jsonl' ? new JsonLines() : new Csv(typeof path === 'string' ? `'${path}'` : 'the stream');
+    this.#perBatch = per === 'batch';
+  }
+
+  /** @internal */
+  override setModel(model: LayersModel): void {
+    if (this.#isRunning) {
+      throw new Error(
+        'Expected each `lossLogger()` to log one training at a time and to stand in `callbacks` once, got one that already ' +
+          `logs \`${this.model.name}\`. Make another with \`lossLogger()\` and a file of its own, or leave one out.`,
+      );
+    }
+    super.setModel(model);
+    this.#isRunning = true;
+    whenRunEnds(model, () => {
+      this.#isRunning = false;
+      this.#sink.close();
+    });
+  }
+
+  /** @internal */
+  override async onTrainBegin(): Promise<void> {
+    refuseCopy(this, LossLoggerCallback, 'lossLogger()');
+    const found = this.#sink.open(this.#format);
+    if (found) this.#format.resume(found.firstLine);
+  }
+
+  /** @internal */
+  override async onEpochBegin(epoch: number): Promise<void> {
+    this.#epoch = epoch;
+  }
+
+  /** @internal */
+  override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
+    if (this.#perBatch) await this.#write({ epoch: this.#epoch, batch }, logs);
+  }
+
+  /** @internal */
+  override async onEpochEnd(epoch: number, logs: Logs = {}): Promise<void> {
+    if (!this.#perBatch) await this.#write({ epoch }, logs);
+  }
+
+  async #write(place: { epoch: number; batch?: number }, logs: Logs): Promise<void> {
+    const row = new Map([...Object.entries(place), ...(await readLogs(logs)), ...Object.entries(place)]);
+    await this.#sink.write(this.#format.text(row));
+  }
+}

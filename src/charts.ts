@@ -1,0 +1,9 @@
+/**
+ * The subpath `tfjs-decomposed-loss/charts`: pictures of the loss in parts, without a DOM.
+ *
+ * @module tfjs-decomposed-loss/charts
+ */
+export { plotLosses } from './charts/plot-losses.js';
+
+export type { PlotLossesArgs } from './charts/plot-losses.js';
+export type { LogKeys } from './logs/log-keys.js';

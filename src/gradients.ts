@@ -1,0 +1,14 @@
+/**
+ * The subpath `tfjs-decomposed-loss/gradients`: the gradients of data loss and regularization loss apart.
+ *
+ * @module tfjs-decomposed-loss/gradients
+ */
+export { gradientBalance } from './callbacks/gradient-balance/gradient-balance.js';
+export { accumulateGradients } from './gradients/accumulate-gradients.js';
+export { lossAndGradients } from './gradients/loss-and-gradients.js';
+
+export type { GradientBalanceArgs, GradientBalanceCallback } from './callbacks/gradient-balance/gradient-balance.js';
+export type { AccumulatedGradients } from './gradients/accumulate-gradients.js';
+export type { LossAndGradients } from './gradients/loss-and-gradients.js';
+export type { DecomposedLoss } from './loss/parts.js';
+export type { TrainStepArgs } from './loss/train-step.js';

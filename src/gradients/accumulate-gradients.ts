@@ -1,0 +1,150 @@
+import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { nameValues, type DecomposedLoss } from '../loss/parts.js';
+import { EpochAverage } from '../util/weighted-mean.js';
+import { foreignStep, gradientPass } from './gradient-pass.js';
+import { applyGradients, observeLoss, unrecorded } from '../host/gradients.js';
+import { meanBySize } from './mean-gradients.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import { compiledModel } from '../host/trained-model.js';
+import type { NamedTensors } from '../util/types.js';
+
+/**
+ * One optimizer step on a batch that is too large for the memory, in micro-batches.
+ *
+ * ```js
+ * const accumulated = accumulateGradients(model);
+ * for (const { x, y } of microBatches) await accumulated.add(x, y);
+ * const loss = await accumulated.apply();
+ * ```
+ *
+ * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
+ * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
+ * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
+ * each. Metrics are the mean by size too, which a precision, say, is not on the whole. A loss function of one's own has to
+ * return values whose mean is the loss, not their sum.
+ *
+ * @param model - A compiled model.
+ * @returns To be used for as many steps as you like, one behind the other.
+ * @throws Error if the model is not compiled.
+ */
+export function accumulateGradients(model: LayersModel): AccumulatedGradients {
+  return new AccumulatedGradients(model);
+}
+
+/** What `accumulateGradients` returns. It holds one tensor a weight, and the losses, while there are micro-batches in it. */
+export class AccumulatedGradients {
+  readonly #model: LayersModel;
+  readonly #loss = new EpochAverage();
+  #gradients = new Map<string, Tensor>();
+  #variables: Variable[] = [];
+  #samples = 0;
+
+  constructor(model: LayersModel) {
+    compiledModel(model);
+    this.#model = model;
+  }
+
+  /** How many samples the micro-batches since the last step have. */
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /**
+   * Adds a micro-batch: one forward and one backward pass of the host's own step, at the current weights. Nothing is read
+   * from the backend.
+   *
+   * @param x - The inputs, first dimension the micro-batch. Not disposed.
+   * @param y - The targets. Not disposed.
+   * @param args - As of `trainStep`; class and sample weights act as they would in the whole batch.
+   * @throws Error if they do not fit the model; model and what was added before are then as they were.
+   */
+  async add(x: NamedTensors, y: NamedTensors, args: TrainStepArgs = {}): Promise<void> {
+    const trained = compiledModel(this.#model);
+    const { values, result, samples } = await gradientPass(trained, x, y, args, {
+      take: (loss, variables) => takeGradients(trained, loss, variables),
+      disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
+      restoresWeights: false,
+    });
+    const { gradients, variables, parts } = result;
+    this.#loss.add([...values, ...parts], samples);
+    this.#gradients = meanBySize(this.#gradients, this.#samples, gradients, samples);
+    this.#variables = variables;
+    this.#samples += samples;
+    dispose([values, parts]);
+  }
+
+  /**
+   * Makes one optimizer step with what was added since the last, and begins anew.
+   *
+   * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
+   * @throws Error if nothing was added.
+   */
+  async apply(): Promise<DecomposedLoss> {
+    if (this.#samples === 0) {
+      throw new Error(
+        'Expected micro-batches since the last step, got none. Call `await accumulated.add(x, y)` for each of them first.',
+      );
+    }
+    const trained = compiledModel(this.#model);
+    const loss = this.#loss.means()!;
+    try {
+      const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#gradients.get(name) }));
+      applyGradients(trained, gradients);
+      this.dispose();
+      const numbers = await readNumbers([loss]);
+      const [data, regularization] = numbers.slice(-2);
+      return {
+        total: numbers[0]!,
+        data: data!,
+        regularization: regularization!,
+        ...nameValues(trained, data!, numbers.slice(1, -2)),
+      };
+    } finally {
+      loss.dispose();
+    }
+  }
+
+  /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
+  dispose(): void {
+    dispose([...this.#gradients.values()]);
+    this.#gradients = new Map();
+    this.#variables = [];
+    this.#loss.dispose();
+    this.#samples = 0;
+  }
+}
+
+interface Taken {
+  gradients: Map<string, Tensor>;
+  variables: Variable[];
+  /** Data loss and regularization loss. */
+  parts: Scalar[];
+}
+
+/** The gradients that the optimizer would have got, and the loss in its parts. */
+function takeGradients(
+  model: LayersModel,
+  loss: () => Scalar,
+  variables: Variable[],
+): { total: Scalar; result: Taken } {
+  const parts: Scalar[] = [];
+  const observed = () =>
+    observeLoss(model, loss, ({ data, penalties }) => {
+      unrecorded(() => parts.push(keep(clone(data)), keep(tidy(() => clone(sumOf(penalties))))));
+    });
+  try {
+    const { value, grads } = model.optimizer.computeGradients(observed, variables);
+    if (parts.length === 0) throw foreignStep(model);
+    const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
+    return {
+      total: keep(value),
+      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts },
+    };
+  } catch (error) {
+    dispose(parts);
+    throw error;
+  }
+}

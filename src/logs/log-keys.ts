@@ -1,0 +1,92 @@
+import { describe, list } from '../util/describe.js';
+import type { Breakdown } from '../regularizers/penalty-groups.js';
+
+/** The names under which the values stand in the logs and in `history.history`. */
+export interface LogKeys {
+  /** The data loss in training. Default `'data_loss'`. */
+  dataLoss: string;
+  /** The regularization loss in training, and what stands before `/<layer>` in a breakdown. Default `'regularization_loss'`. */
+  regularizationLoss: string;
+  /** The data loss in validation. Default `'val_'` and the name of `dataLoss`. */
+  valDataLoss: string;
+  /** The regularization loss at the validated weights. Default `'val_'` and the name of `regularizationLoss`. */
+  valRegularizationLoss: string;
+  /** The sum of the two in validation; TensorFlow.js's own `val_loss` leaves the penalty out. Default `'val_total_loss'`. */
+  valTotalLoss: string;
+}
+
+const NAMES = ['dataLoss', 'regularizationLoss', 'valDataLoss', 'valRegularizationLoss', 'valTotalLoss'] as const;
+
+/** What the host itself writes into a batch's log beside the losses and metrics. */
+const HOST_KEYS = ['batch', 'size'];
+
+/**
+ * Fills in the default names.
+ *
+ * @throws Error if an entry is unknown or not a name, or if two values would have one name.
+ */
+export function resolveLogKeys(args: Partial<LogKeys> = {}): LogKeys {
+  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
+    throw new Error(
+      `Expected \`logKeys\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}, say.`,
+    );
+  }
+  for (const [entry, name] of Object.entries(args)) {
+    if (!NAMES.includes(entry as keyof LogKeys)) {
+      throw new Error(`Expected \`logKeys\` to rename ${list(NAMES)}, got \`${entry}\`. Use one of those entries.`);
+    }
+    // The host keeps its sums in plain objects, where such a name has a meaning of its own.
+    if (name !== undefined && (typeof name !== 'string' || name === '' || name in Object.prototype)) {
+      throw new Error(
+        `Expected \`logKeys.${entry}\` to be a name, got ${describe(name)}. Pass a string that is not empty, nor the name ` +
+          'of a member of every object.',
+      );
+    }
+  }
+  const dataLoss = args.dataLoss ?? 'data_loss';
+  const regularizationLoss = args.regularizationLoss ?? 'regularization_loss';
+  const keys: LogKeys = {
+    dataLoss,
+    regularizationLoss,
+    valDataLoss: args.valDataLoss ?? `val_${dataLoss}`,
+    valRegularizationLoss: args.valRegularizationLoss ?? `val_${regularizationLoss}`,
+    valTotalLoss: args.valTotalLoss ?? 'val_total_loss',
+  };
+  NAMES.forEach((name, index) => {
+    const twin = NAMES.slice(0, index).find((other) => keys[other] === keys[name]);
+    if (twin !== undefined) {
+      throw new Error(
+        `Expected \`logKeys.${twin}\` and \`logKeys.${name}\` to differ, got '${keys[name]}' for both. Rename one of them.`,
+      );
+    }
+  });
+  return keys;
+}
+
+/**
+ * Checks the names that a run will write against those that are there.
+ *
+ * @param taken - The names of a run before ours, `params.metrics`: the model's own loss and metrics, and what other
+ *   callbacks announced.
+ * @throws Error if one of ours is among them, or reads as a part of the breakdown.
+ */
+export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly string[], breakdown: Breakdown): void {
+  const names = new Set([...HOST_KEYS, ...taken]);
+  for (const [name, key] of Object.entries(keys)) {
+    if (names.has(key)) {
+      throw new Error(
+        `Expected \`logKeys.${name}\` to be a name of its own, got '${key}', which is there already: the host, the model's ` +
+          `own loss, a metric or another callback has it (${list(names)}). Choose another name in \`logKeys\`.`,
+      );
+    }
+  }
+  if (breakdown === 'none') return;
+  const prefix = `${keys.regularizationLoss}/`;
+  const part = [...names, ...Object.values(keys)].find((key) => key.startsWith(prefix));
+  if (part !== undefined) {
+    throw new Error(
+      `Expected no name to begin with '${prefix}', as the parts of the breakdown do, got '${part}'. Choose another name ` +
+        'in `logKeys`, or for the metric.',
+    );
+  }
+}

@@ -1,0 +1,114 @@
+import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkArguments, checkData } from '../util/arguments.js';
+import { asArray, nameValues, type DecomposedLoss } from './parts.js';
+import { describe } from '../util/describe.js';
+import { EvaluatedActivity } from './evaluated-activity.js';
+import { evaluatedDataIndex } from '../host/model.js';
+import { currentPenalties, readNumbers, sumOfNumbers } from '../util/scalars.js';
+import { compiledModel } from '../host/trained-model.js';
+import type { NamedTensors } from '../util/types.js';
+
+/** What `evaluate` takes beside the model and the data. */
+export interface EvaluateArgs {
+  /** Samples a batch. Default 32. */
+  batchSize?: number | undefined;
+}
+
+/** What `evaluateDataset` takes beside the model and the dataset. */
+export interface EvaluateDatasetArgs {
+  /** How many batches to draw. Default: all. */
+  batches?: number | undefined;
+}
+
+/** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
+export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
+
+type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
+
+/**
+ * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
+ *
+ * @param model - A compiled model. Only read.
+ * @param x - Inputs, first dimension the samples; where there are several inputs an array, or an object by
+ *   their names. Not disposed.
+ * @param y - Targets, likewise.
+ * @returns The mean over all samples, batch by batch, and the penalty at the current weights and on the activations that
+ *   the data has; `total` is their sum.
+ * @throws Error if the model is not compiled, or an argument is not understood, or there is no sample.
+ */
+export async function evaluate(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
+  args: EvaluateArgs = {},
+): Promise<DecomposedLoss> {
+  const trained = compiledModel(model);
+  checkData('x', x);
+  checkData('y', y);
+  checkArguments(args, ['batchSize']);
+  // The host's types leave out objects by name, which it takes.
+  const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
+  return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
+}
+
+/**
+ * As `evaluate`, on the batches of a `tf.data.Dataset`.
+ *
+ * @param model - A compiled model. Only read.
+ * @param dataset - Yields `{xs, ys}`, as for `model.fitDataset`.
+ * @throws Error if the model is not compiled, or an argument is not understood, or the dataset has no batch.
+ */
+export async function evaluateDataset(
+  model: LayersModel,
+  dataset: EvaluationDataset,
+  args: EvaluateDatasetArgs = {},
+): Promise<DecomposedLoss> {
+  const trained = compiledModel(model);
+  checkDataset(dataset);
+  checkArguments(args, ['batches']);
+  return listening(trained, async (activity) => {
+    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
+    const values = asArray(await host);
+    if (values.length === 0) {
+      throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
+    }
+    return decompose(trained, values, activity);
+  });
+}
+
+function checkDataset(dataset: unknown): void {
+  const isDrawable = typeof dataset === 'object' && dataset !== null && ('iterator' in dataset || 'next' in dataset);
+  if (isDrawable) return;
+  throw new Error(
+    `Expected \`dataset\` to be a tf.data.Dataset or its iterator, got ${describe(dataset)}. Pass tensors to \`evaluate\`.`,
+  );
+}
+
+async function listening<T>(model: LayersModel, run: (activity: EvaluatedActivity) => Promise<T>): Promise<T> {
+  const activity = new EvaluatedActivity(model);
+  try {
+    return await run(activity);
+  } finally {
+    activity.dispose();
+  }
+}
+
+/** Consumes the host's values. */
+async function decompose(model: LayersModel, values: Scalar[], activity: EvaluatedActivity): Promise<DecomposedLoss> {
+  const penalties = [...currentPenalties(model), ...activity.means()];
+  try {
+    const numbers = await readNumbers([...values, ...penalties]);
+    const dataIndex = evaluatedDataIndex(model);
+    const data = numbers[dataIndex]!;
+    const regularization = sumOfNumbers(numbers.slice(values.length));
+    return {
+      total: data + regularization,
+      data,
+      regularization,
+      ...nameValues(model, data, numbers.slice(dataIndex + 1, values.length)),
+    };
+  } finally {
+    dispose([...values, ...penalties]);
+  }
+}

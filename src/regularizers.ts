@@ -1,0 +1,22 @@
+/**
+ * The subpath `tfjs-decomposed-loss/regularizers`: regularizers that act, and that cost less.
+ *
+ * @module tfjs-decomposed-loss/regularizers
+ */
+export { auditRegularizers } from './audit/audit-regularizers.js';
+export { activityRegularization } from './regularizers/activity-regularization.js';
+export { enforceRegularizers } from './regularizers/enforce-regularizers.js';
+export { fuseRegularizers } from './regularizers/fuse-regularizers.js';
+export { registerKerasClasses } from './regularizers/keras-classes.js';
+export { addWeightDecay } from './regularizers/weight-decay.js';
+
+export type { AuditRegularizersArgs } from './audit/audit-regularizers.js';
+export type { RegularizationFinding, RegularizationFindingCode } from './audit/finding.js';
+export type { RegularizationAudit } from './audit/report.js';
+export type { ActivityRegularization, ActivityRegularizationArgs } from './regularizers/activity-regularization.js';
+export type { EnforcedChange, EnforcedRegularizers } from './regularizers/enforce-regularizers.js';
+export type { EnforceRegularizersArgs } from './regularizers/enforced-penalties.js';
+export type { FusedRegularizers, FusedTerm } from './regularizers/fuse-regularizers.js';
+export type { RegisterKerasClassesArgs } from './regularizers/keras-classes.js';
+export type { AddWeightDecayArgs, DecayedWeight, WeightDecay } from './regularizers/weight-decay.js';
+export type { WeightSelector } from './regularizers/weight-selection.js';

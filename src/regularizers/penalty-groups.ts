@@ -1,0 +1,43 @@
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
+import { penaltySource } from './declared-regularizers.js';
+
+/** How finely the regularization loss is split: not at all, by layer, or by weight. */
+export type Breakdown = 'none' | 'layer' | 'weight';
+
+export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
+
+/** The last part of a weight's name, `kernel`, say; the host puts the layer's name and scopes before it. */
+export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
+
+/** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */
+const ADDED = 'added_loss';
+
+/** The name that a penalty on activations gets there. */
+const ACTIVITY = 'activity';
+
+/**
+ * To which layer, or weight, each value that `calculateLosses` returns belongs.
+ *
+ * @param model - A trained model. Only read.
+ * @returns One name a value, in their order: `<layer>` or `<layer>/<weight>`.
+ */
+export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'): string[] {
+  const calls = penaltyCalls(model);
+  return breakdown === 'layer'
+    ? calls.map(({ path }) => path)
+    : calls.map((call) => `${call.path}/${weightName(call)}`);
+}
+
+function weightName(call: PenaltyCall): string {
+  if (call.activity) return ACTIVITY;
+  const source = penaltySource(call);
+  return source ? shortName(source.weight) : ADDED;
+}
+
+/** The sums of the values that have the same name, in the order of first appearance, in float64. */
+export function sumByName(names: readonly string[], values: readonly number[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  names.forEach((name, index) => sums.set(name, (sums.get(name) ?? 0) + values[index]!));
+  return sums;
+}
