@@ -14,7 +14,7 @@ export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-sto
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { LogKeys } from './logs/log-keys.js';
 export type { EvaluateArgs, EvaluateDatasetArgs, EvaluationDataset } from './loss/evaluate.js';
-export type { DecomposedLoss, MetricValue, OutputLoss } from './loss/parts.js';
+export type { DecomposedLoss, NamedNumbers } from './loss/parts.js';
 export type { TrainStepArgs } from './loss/train-step.js';
 export type { Breakdown } from './regularizers/penalty-groups.js';
 export type { RegularizationTerm } from './regularizers/regularization-terms.js';

@@ -14,8 +14,11 @@ export type { AuditRegularizersArgs } from './audit/audit-regularizers.js';
 export type { RegularizationFinding, RegularizationFindingCode } from './audit/finding.js';
 export type { RegularizationAudit } from './audit/report.js';
 export type { ActivityRegularization, ActivityRegularizationArgs } from './regularizers/activity-regularization.js';
-export type { EnforcedChange, EnforcedRegularizers } from './regularizers/enforce-regularizers.js';
-export type { EnforceRegularizersArgs } from './regularizers/enforced-penalties.js';
+export type {
+  EnforcedChange,
+  EnforcedRegularizers,
+  EnforceRegularizersArgs,
+} from './regularizers/enforce-regularizers.js';
 export type { FusedRegularizers, FusedTerm } from './regularizers/fuse-regularizers.js';
 export type { RegisterKerasClassesArgs } from './regularizers/keras-classes.js';
 export type { AddWeightDecayArgs, DecayedWeight, WeightDecay } from './regularizers/weight-decay.js';

@@ -445,7 +445,7 @@ describe('ignored-argument', () => {
 
   it('refuses a topology that is none', () => {
     expect(() => auditRegularizers(regressor(), { topology: 'model.json' as never })).toThrow(
-      "Expected `topology` to be the `modelTopology` of a saved model, got 'model.json'.",
+      "Expected `topology` of `auditRegularizers` to be the `modelTopology` of a saved model, got 'model.json'.",
     );
     expect(() => auditRegularizers(regressor(), { json: {} } as never)).toThrow('got `json`');
   });

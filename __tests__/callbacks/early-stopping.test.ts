@@ -360,13 +360,13 @@ describe('refuses', () => {
   it('to stand in a list twice, and trains once it does not', async () => {
     const twice = earlyStopping({ monitor: 'loss' });
     const fit = (callbacks: Callback[]) => regressor().fit(data([4, 4]), data([4, 1]), { verbose: 0, callbacks });
-    await expect(fit([twice, twice])).rejects.toThrow('one training at a time');
+    await expect(fit([twice, twice])).rejects.toThrow('in `callbacks` once, got the same one twice');
     await fit([twice]);
   });
 
   it('to stand behind a plain object', async () => {
     const callbacks = [{}, earlyStopping({ monitor: 'loss' })] as Callback[];
     const run = regressor().fit(data([4, 4]), data([4, 1]), { verbose: 0, callbacks });
-    await expect(run).rejects.toThrow('a plain object before `earlyStopping()`');
+    await expect(run).rejects.toThrow('`earlyStopping()` itself in `callbacks`, got a copy of its methods');
   });
 });

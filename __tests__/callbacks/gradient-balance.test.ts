@@ -316,7 +316,9 @@ describe('a run that throws', () => {
 });
 
 it.each([0, -1, 1.5, NaN, '2', null])('refuses `every: %p`', (every) => {
-  expect(() => gradientBalance({ every: every as number })).toThrow(/`every` to be a positive integer, got/);
+  expect(() => gradientBalance({ every: every as number })).toThrow(
+    /`every` of `gradientBalance` to be a positive integer, got/,
+  );
 });
 
 it('refuses what it does not know, a second training at once, and to stand in a list twice', async () => {
@@ -325,14 +327,14 @@ it('refuses what it does not know, a second training at once, and to stand in a 
   const args = { ...silent, callbacks: [callback] };
   const model = regressor();
   const running = model.fit(x(), y(), args);
-  await expect(regressor().fit(x(), y(), args)).rejects.toThrow(/already watches/);
+  await expect(regressor().fit(x(), y(), args)).rejects.toThrow(/in the training of `sequential_\d+_model` already/);
   await running;
   await expect(regressor().fit(x(), y(), { ...silent, callbacks: [callback, callback] })).rejects.toThrow(
-    /already watches/,
+    /in `callbacks` once, got the same one twice/,
   );
   const mixed = [{}, callback] as Callback[];
   await expect(regressor().fit(x(), y(), { ...silent, callbacks: mixed })).rejects.toThrow(
-    /before `gradientBalance\(\)`/,
+    /`gradientBalance\(\)` itself in `callbacks`, got a copy/,
   );
 });
 

@@ -101,7 +101,7 @@ it.each([
     onEpochBegin: (number) => void (epoch = number),
     onBatchEnd: (batch, logs) => void seen.push({ epoch, batch, ...logs }),
   });
-  const logger = lossLogger(pathToFileURL(file()), { per: 'batch', format: 'jsonl' });
+  const logger = lossLogger(pathToFileURL(file()), { updateFreq: 'batch', format: 'jsonl' });
   await train([decomposedLoss(), logger, reader]);
   expect(seen).toHaveLength(4);
   expect(lines().map((line) => JSON.parse(line) as object)).toEqual(seen);
@@ -143,7 +143,7 @@ describe('names', () => {
 
   it('that are numbers stand behind the epoch in JSON too, and the log is resumed', async () => {
     const path = file('a.jsonl');
-    const logger = () => lossLogger(path, { per: 'epoch' });
+    const logger = () => lossLogger(path, { updateFreq: 'epoch' });
     await fit([adding(() => ({ 1: 7, [-1]: 8 })), logger()], { epochs: 1 });
     await fit([adding(() => ({ 1: 7 })), logger()], { epochs: 1 });
     expect(lines(path)).toHaveLength(2);
@@ -358,7 +358,7 @@ describe('a stream', () => {
 
   it('that is slow is waited for', async () => {
     const { stream, most, longest } = slow();
-    await fit([lossLogger(stream, { per: 'batch' })], { batchSize: 1 });
+    await fit([lossLogger(stream, { updateFreq: 'batch' })], { batchSize: 1 });
     expect(most()).toBe(longest());
   });
 
@@ -431,9 +431,13 @@ describe('after a training', () => {
     const train = (callbacks: Callback[], model = regressor()) =>
       model.fit(x, y, { epochs: 3, verbose: 0, batchSize: 2, callbacks });
     const model = regressor();
-    expect(await tensorsLeftBy(() => train([decomposedLoss(), lossLogger(file(), { per })], model))).toBe(0);
+    expect(await tensorsLeftBy(() => train([decomposedLoss(), lossLogger(file(), { updateFreq: per })], model))).toBe(
+      0,
+    );
     const [one, other] = [regressor(), regressor()];
-    const left = await tensorsLeftByFailing(() => train([lossLogger(file('2.csv'), { per }), new Failing()], one));
+    const left = await tensorsLeftByFailing(() =>
+      train([lossLogger(file('2.csv'), { updateFreq: per }), new Failing()], one),
+    );
     expect(left).toBe(await tensorsLeftByFailing(() => train([new Failing()], other)));
   });
 });
@@ -443,9 +447,9 @@ describe('refuses', () => {
     ['no path', '', {}, 'Expected the path of a file or a writable stream'],
     ['what is no stream', { write: 1 }, {}, 'Expected the path of a file or a writable stream'],
     ['nothing', undefined, {}, 'Expected the path of a file or a writable stream'],
-    ['another format', 'a', { format: 'xml' }, "Expected `format` to be 'csv' or 'jsonl', got 'xml'"],
-    ['other rows', 'a', { per: 'step' }, "Expected `per` to be 'epoch' or 'batch'"],
-    ['half an append', 'a', { append: 1 }, 'Expected `append` to be true (boolean) or false (boolean)'],
+    ['another format', 'a', { format: 'xml' }, "Expected `format` of `lossLogger` to be 'csv' or 'jsonl', got 'xml'"],
+    ['other rows', 'a', { updateFreq: 'step' }, "Expected `updateFreq` of `lossLogger` to be 'epoch' or 'batch'"],
+    ['half an append', 'a', { append: 1 }, 'Expected `append` of `lossLogger` to be true (boolean) or false (boolean)'],
     ['a misspelt name', 'a', { fromat: 'csv' }, '`fromat`'],
   ])('%s', (_, to, args, message) => {
     expect(() => lossLogger(to as string, args as LossLoggerArgs)).toThrow(message);
@@ -465,12 +469,14 @@ describe('refuses', () => {
 
   it('to stand in a list twice, and logs once it does not', async () => {
     const twice = lossLogger(file());
-    await expect(fit([twice, twice])).rejects.toThrow('one training at a time');
+    await expect(fit([twice, twice])).rejects.toThrow('in `callbacks` once, got the same one twice');
     await fit([twice]);
     expect(lines()).toHaveLength(4);
   });
 
   it('to stand behind a plain object', async () => {
-    await expect(fit([{} as Callback, lossLogger(file())])).rejects.toThrow('a plain object before `lossLogger()`');
+    await expect(fit([{} as Callback, lossLogger(file())])).rejects.toThrow(
+      '`lossLogger()` itself in `callbacks`, got a copy of its methods',
+    );
   });
 });

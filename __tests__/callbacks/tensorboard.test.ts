@@ -241,13 +241,29 @@ describe('a run that throws', () => {
 
 describe('arguments', () => {
   it.each([
-    ['a folder that is none', [undefined], /Expected `logDir` to be the path of a folder, got undefined/],
+    [
+      'a folder that is none',
+      [undefined],
+      /Expected `logDir` of `tensorBoard` to be the path of a folder, got undefined/,
+    ],
     ['an empty folder', [''], /got ''\. Pass 'logs'/],
-    ['an unknown name', ['logs', { updateFrequency: 1 }], /`updateFreq`, `logKeys`, `node`, got `updateFrequency`/],
-    ['a frequency', ['logs', { updateFreq: 5 }], /Expected `updateFreq` to be `batch`, `epoch`, got 5 \(number\)/],
-    ['a node', ['logs', { node: tf }], /Expected `node` to be the `tf\.node` of a tfjs-node, got an? /],
-    ['no node', ['logs', { node: null }], /Expected `node` to be .*, got null/],
-    ['log keys', ['logs', { logKeys: { data: 'x' } }], /Expected `logKeys` to rename .*got `data`/],
+    [
+      'an unknown name',
+      ['logs', { updateFrequency: 1 }],
+      /`updateFreq`, `logKeys`, `node` of `tensorBoard`, got `updateFrequency`/,
+    ],
+    [
+      'a frequency',
+      ['logs', { updateFreq: 5 }],
+      /Expected `updateFreq` of `tensorBoard` to be `batch`, `epoch`, got 5 \(number\)/,
+    ],
+    [
+      'a node',
+      ['logs', { node: tf }],
+      /Expected `node` of `tensorBoard` to be the `tf\.node` of a tfjs-node, got an? /,
+    ],
+    ['no node', ['logs', { node: null }], /Expected `node` of `tensorBoard` to be .*, got null/],
+    ['log keys', ['logs', { logKeys: { data: 'x' } }], /Expected `logKeys` of `tensorBoard` to rename .*got `data`/],
   ])('are checked: %s', (_, args, message) => {
     expect(() => tensorBoard(...(args as [string]))).toThrow(message);
   });

@@ -274,9 +274,17 @@ describe('refuses', () => {
   ])('%s', (_, history) => expect(() => plotLosses(history as Values)).toThrow('Expected `history` to be what'));
 
   it.each<[string, object, string]>([
-    ['another scale', { scale: 'symlog' }, "Expected `scale` to be 'linear' or 'log', got 'symlog'"],
-    ['a width that is too small', { width: 10 }, 'Expected `width` to be a number of pixels from 240, got 10 (number)'],
-    ['a height that is no number', { height: '1em' }, 'Expected `height` to be a number of pixels from 200'],
+    ['another scale', { scale: 'symlog' }, "Expected `scale` of `plotLosses` to be 'linear' or 'log', got 'symlog'"],
+    [
+      'a width that is too small',
+      { width: 10 },
+      'Expected `width` of `plotLosses` to be a number of pixels from 240, got 10 (number)',
+    ],
+    [
+      'a height that is no number',
+      { height: '1em' },
+      'Expected `height` of `plotLosses` to be a number of pixels from 200',
+    ],
     ['a misspelt name', { titel: 'x' }, '`titel`'],
     ['an unknown value', { logKeys: { data: 'x' } }, '`logKeys`'],
   ])('%s', (_, args, message) => expect(() => plotLosses(plain([1]), args as PlotLossesArgs)).toThrow(message));

@@ -15,7 +15,7 @@ async function main(path: string) {
   const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2], kernelRegularizer })] });
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
-  const callbacks = [decomposedLoss(), lossLogger(path, { per: 'batch' }), new Counter()];
+  const callbacks = [decomposedLoss(), lossLogger(path, { updateFreq: 'batch' }), new Counter()];
   await model.fit(tf.ones([64, 2]), tf.ones([64, 1]), { epochs: 1e9, batchSize: 1, verbose: 0, callbacks });
 }
 

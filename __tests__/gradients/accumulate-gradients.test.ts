@@ -75,9 +75,9 @@ it('weights classes and samples as in the whole batch, and returns its loss in p
   expect(loss.total).toBeNear(expected.total);
   expect(loss.data).toBeNear(expected.data);
   expect(loss.regularization).toBeNear(expected.regularization);
-  expect(loss.outputs).toEqual([{ name: 'classes', data: loss.data }]);
-  expect(loss.metrics.map(({ name }) => name)).toEqual(['acc']);
-  expect(loss.metrics[0]!.value).toBeNear(expected.metrics[0]!.value);
+  expect(loss.parts).toEqual({ classes: loss.data });
+  expect(Object.keys(loss.metrics)).toEqual(['acc']);
+  expect(loss.metrics['acc']).toBeNear(expected.metrics['acc']!);
 });
 
 it('takes the mean of a penalty on activations, as of the whole batch', async () => {

@@ -16,11 +16,9 @@ it("returns the host's loss and metrics, the penalty, and their sum", async () =
   );
   const result = await evaluate(model, x(), y(), { batchSize: 4 });
   expect(result.data).toBe(loss);
-  expect(result.metrics).toEqual([
-    { name: 'mae', value: mae },
-    { name: 'mse', value: mse },
-  ]);
-  expect(result.outputs).toEqual([{ name: 'out', data: loss }]);
+  expect(result.metrics).toEqual({ mae, mse });
+  expect(result.parts).toEqual({ out: loss });
+  expect(result.weights).toEqual({ out: 1 });
   expect(result.regularization).toBeNear(penalty(model));
   expect(result.total).toBe(result.data + result.regularization);
 });
@@ -33,11 +31,11 @@ it('has the true sum and each output where the host shifts its values', async ()
   const expected = [mean(tf.squaredDifference(prices, price)), mean(tf.metrics.binaryCrossentropy(sales, sold))];
   const result = await evaluate(model, x(), targets());
   expect(result.data).toBeNear(expected[0]! + expected[1]!, 1e-5);
-  expect(result.outputs.map(({ name }) => name)).toEqual(['price', 'sold']);
-  result.outputs.forEach((output, index) => expect(output.data).toBeNear(expected[index]!, 1e-5));
-  expect(result.metrics.map(({ name }) => name)).toEqual(['price_mae', 'sold_mae']);
-  expect(result.metrics[0]!.value).toBeNear(mean(tf.abs(tf.sub(prices, price))), 1e-5);
-  expect(result.metrics[1]!.value).toBeNear(mean(tf.abs(tf.sub(sales, sold))), 1e-5);
+  expect(Object.keys(result.parts)).toEqual(['price', 'sold']);
+  Object.values(result.parts).forEach((part, index) => expect(part).toBeNear(expected[index]!, 1e-5));
+  expect(Object.keys(result.metrics)).toEqual(['price_mae', 'sold_mae']);
+  expect(result.metrics['price_mae']).toBeNear(mean(tf.abs(tf.sub(prices, price))), 1e-5);
+  expect(result.metrics['sold_mae']).toBeNear(mean(tf.abs(tf.sub(sales, sold))), 1e-5);
 });
 
 it('evaluates the batches of a dataset, all or some', async () => {
@@ -50,7 +48,7 @@ it('evaluates the batches of a dataset, all or some', async () => {
   );
   const streamed = await evaluateDataset(model, dataset);
   expect(streamed.data).toBeNear(whole.data);
-  expect(streamed.metrics[0]!.value).toBeNear(whole.metrics[0]!.value);
+  expect(streamed.metrics['mae']).toBeNear(whole.metrics['mae']!);
   expect(streamed.regularization).toBe(whole.regularization);
   const first = await evaluateDataset(model, dataset, { batches: 1 });
   expect(first.data).toBeNear((await evaluate(model, data([4, 4]), data([4, 1]))).data);

@@ -11,14 +11,9 @@ it('returns what trainOnBatch returns, and the parts', async () => {
   const [loss, price, sold, priceMae, soldMae] = (await host.trainOnBatch(x(), targets)) as number[];
   const step = await trainStep(own, x(), targets);
   expect(step.total).toBe(loss);
-  expect(step.outputs).toEqual([
-    { name: 'price', data: price },
-    { name: 'sold', data: sold },
-  ]);
-  expect(step.metrics).toEqual([
-    { name: 'price_mae', value: priceMae },
-    { name: 'sold_mae', value: soldMae },
-  ]);
+  expect(step.parts).toEqual({ price, sold });
+  expect(step.weights).toEqual({ price: 1, sold: 1 });
+  expect(step.metrics).toEqual({ price_mae: priceMae, sold_mae: soldMae });
   expect(step.data).toBeNear(price! + sold!);
 });
 
@@ -33,8 +28,8 @@ it('takes inputs and targets by name', async () => {
 
 it("names the one output's loss and no metric where there is none", async () => {
   const step = await trainStep(regressor(), x(), y());
-  expect(step.outputs).toEqual([{ name: 'out', data: step.data }]);
-  expect(step.metrics).toEqual([]);
+  expect(step.parts).toEqual({ out: step.data });
+  expect(step.metrics).toEqual({});
 });
 
 describe('weights', () => {
@@ -80,12 +75,11 @@ describe('weights', () => {
     const step = (sampleWeight: Parameters<typeof trainStep>[3]) => trainStep(twoOutputs(), x(), targets, sampleWeight);
     const plain = await step({});
     const listed = await step({ sampleWeight: [tf.fill([6], 2), tf.fill([6], 3)] });
-    expect(listed.outputs[0]!.data).toBeNear(2 * plain.outputs[0]!.data, 1e-5);
-    expect(listed.outputs[1]!.data).toBeNear(3 * plain.outputs[1]!.data, 1e-5);
+    expect(listed.parts['price']).toBeNear(2 * plain.parts['price']!, 1e-5);
+    expect(listed.parts['sold']).toBeNear(3 * plain.parts['sold']!, 1e-5);
     expect(await step({ sampleWeight: { sold: tf.fill([6], 3), price: tf.fill([6], 2) } })).toEqual(listed);
     const named = await step({ sampleWeight: { sold: tf.fill([6], 3) } });
-    expect(named.outputs[0]).toEqual(plain.outputs[0]);
-    expect(named.outputs[1]).toEqual(listed.outputs[1]);
+    expect(named.parts).toEqual({ price: plain.parts['price'], sold: listed.parts['sold'] });
   });
 
   it("of a loss function of one's own: one value a sample, or a clear error and no step", async () => {

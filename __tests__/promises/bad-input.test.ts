@@ -91,24 +91,28 @@ it.each<[string, unknown]>([
   ['an object with no keys', {}],
 ])('refuses data that is no tensor: %s', async (got, value) => {
   const model = regressor();
-  const message = (name: string) =>
-    `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${got}`;
-  await expect(trainStep(model, value as never, y())).rejects.toThrow(message('x'));
-  await expect(trainStep(model, x(), value as never)).rejects.toThrow(message('y'));
-  await expect(evaluate(model, value as never, y())).rejects.toThrow(message('x'));
-  await expect(evaluate(model, x(), value as never)).rejects.toThrow(message('y'));
-  await expect(evaluateDataset(model, value as never)).rejects.toThrow(/Expected `dataset` to be a tf\.data\.Dataset/);
+  const message = (caller: string, name: string) =>
+    `Expected \`${name}\` of \`${caller}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${got}`;
+  await expect(trainStep(model, value as never, y())).rejects.toThrow(message('trainStep', 'x'));
+  await expect(trainStep(model, x(), value as never)).rejects.toThrow(message('trainStep', 'y'));
+  await expect(evaluate(model, value as never, y())).rejects.toThrow(message('evaluate', 'x'));
+  await expect(evaluate(model, x(), value as never)).rejects.toThrow(message('evaluate', 'y'));
+  await expect(evaluateDataset(model, value as never)).rejects.toThrow(
+    /Expected `dataset` of `evaluateDataset` to be a tf\.data\.Dataset/,
+  );
 });
 
 it('refuses arguments that it does not know', async () => {
   const model = regressor();
   await expect(trainStep(model, x(), y(), { sampleWeights: tf.ones([6]) } as never)).rejects.toThrow(
-    'Expected the arguments `classWeight`, `sampleWeight`, got `sampleWeights`. Use one of those.',
+    'Expected the arguments `classWeight`, `sampleWeight` of `trainStep`, got `sampleWeights`. Use one of those.',
   );
   await expect(trainStep(model, x(), y(), null as never)).rejects.toThrow(/to be an object .* got null/);
-  await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(/`batchSize`, got `batchsize`/);
+  await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(
+    /`batchSize` of `evaluate`, got `batchsize`/,
+  );
   await expect(evaluateDataset(model, batches([x(), y()]), { steps: 1 } as never)).rejects.toThrow(
-    /`batches`, got `steps`/,
+    /`batches` of `evaluateDataset`, got `steps`/,
   );
 });
 
@@ -170,15 +174,27 @@ it('refuses class weights that do not fit, as the host does', async () => {
 
 describe('decomposedLoss', () => {
   it.each<[string, unknown, RegExp]>([
-    ['breakdown', { breakdown: 'layers' }, /Expected `breakdown` to be `none`, `layer`, `weight`, got 'layers'/],
+    [
+      'breakdown',
+      { breakdown: 'layers' },
+      /Expected `breakdown` of `decomposedLoss` to be `none`, `layer`, `weight`, got 'layers'/,
+    ],
     ['breakdown', { breakdown: null }, /`breakdown`.*got null/],
-    ['logKeys', { logKeys: 'loss' }, /Expected `logKeys` to be an object of names, got 'loss'/],
-    ['logKeys', { logKeys: { data_loss: 'x' } }, /Expected `logKeys` to rename `dataLoss`.*got `data_loss`/],
+    ['logKeys', { logKeys: 'loss' }, /Expected `logKeys` of `decomposedLoss` to be an object of names, got 'loss'/],
+    [
+      'logKeys',
+      { logKeys: { data_loss: 'x' } },
+      /Expected `logKeys` of `decomposedLoss` to rename `dataLoss`.*got `data_loss`/,
+    ],
     ['logKeys', { logKeys: { dataLoss: 3 } }, /Expected `logKeys\.dataLoss` to be a name, got 3 \(number\)/],
     ['logKeys', { logKeys: { dataLoss: '' } }, /`logKeys\.dataLoss` to be a name, got ''/],
     ['logKeys', { logKeys: { dataLoss: 'constructor' } }, /got 'constructor'.*member of every object/],
-    ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown`, got `logkeys`/],
-    ['argument', 'layer', /Expected the arguments to be an object with `logKeys`, `breakdown`, got 'layer'/],
+    ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown` of `decomposedLoss`, got `logkeys`/],
+    [
+      'argument',
+      'layer',
+      /Expected the arguments of `decomposedLoss` to be an object with `logKeys`, `breakdown`, got 'layer'/,
+    ],
     ['argument', null, /got null\. Pass \{\}, or leave it out/],
     [
       'logKeys',
@@ -251,7 +267,7 @@ describe('decomposedLoss', () => {
     const callback = decomposedLoss();
     const first = regressor().fit(x(), y(), { ...silent, epochs: 3, callbacks: callback });
     await expect(regressor().fit(x(), y(), { ...silent, callbacks: callback })).rejects.toThrow(
-      /Expected each `decomposedLoss\(\)` to watch one training at a time, got one that already watches `sequential/,
+      /Expected each `decomposedLoss\(\)` to be in one training at a time, got one that is in the training of `sequential/,
     );
     expect((await first).history['data_loss']).toHaveLength(3);
   });
@@ -266,7 +282,7 @@ describe('decomposedLoss', () => {
   it('explains why the host does not take it behind a plain object', async () => {
     const callbacks = [{ onEpochEnd: () => undefined }, decomposedLoss()] as never;
     await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(
-      /instances of tf\.Callback only, got a plain object before `decomposedLoss\(\)`.*new tf\.CustomCallback/,
+      /Expected `decomposedLoss\(\)` itself in `callbacks`, got a copy of its methods.*new tf\.CustomCallback/,
     );
   });
 
@@ -283,7 +299,7 @@ describe('decomposedLoss', () => {
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
     Object.assign(model, { makeTrainFunction: () => () => [tf.scalar(1)] });
     const message =
-      /Expected the training step of `encoder` to take the mean .* got a step that does not\. The step was made\./;
+      /Expected the training step of `encoder` to hand the sum .* got a step that does not\. The step was made\./;
     await expect(model.fit(x(), y(), { ...silent, callbacks: decomposedLoss() })).rejects.toThrow(message);
     const [inputs, targets] = [x(), y()];
     expect(await tensorsLeftByFailing(() => trainStep(model, inputs, targets))).toBe(0);
@@ -292,17 +308,25 @@ describe('decomposedLoss', () => {
 
   it('explains that a version of tfjs-layers with another training step is not supported', async () => {
     const model = regressor();
-    const trained = (model as unknown as { model: { makeTrainFunction(): () => void } }).model;
-    const host = trained.makeTrainFunction;
-    Object.assign(trained, {
-      makeTrainFunction() {
-        const calculateLosses = Reflect.get(this, 'calculateLosses') as () => tfjs.Scalar[];
-        Object.assign(this, { calculateLosses: () => (tf.abs(tf.scalar(1)), calculateLosses.call(this)) });
-        return host.call(this);
-      },
-    });
+    const trained = (model as unknown as { model: tfjs.LayersModel }).model;
+    const scaled = (inputs: tfjs.Tensor, targets: tfjs.Tensor) => () => {
+      const data = tf.squaredDifference(targets, trained.apply(inputs) as tfjs.Tensor).mean();
+      return tf.mul<tfjs.Scalar>(tf.addN([data, ...trained.calculateLosses()]), 0.5);
+    };
+    const step = ([inputs, targets]: [tfjs.Tensor, tfjs.Tensor]) => [
+      trained.optimizer.minimize(scaled(inputs, targets), true),
+    ];
+    Object.assign(trained, { makeTrainFunction: () => step });
     await expect(trainStep(model, x(), y())).rejects.toThrow(
-      /Expected the training step of `sequential_\d+_model` to take the mean .* another one, cannot be watched/,
+      /Expected the training step of `sequential_\d+_model` to hand the sum .* another one, cannot be watched/,
     );
+  });
+
+  it('does not mind operations between the data loss and the penalties', async () => {
+    const [model, plain] = [regressor(), regressor()];
+    const trained = (model as unknown as { model: tfjs.LayersModel }).model;
+    const calculateLosses = trained.calculateLosses.bind(trained);
+    Object.assign(trained, { calculateLosses: () => (tf.mean(tf.tensor1d([1, 2])), calculateLosses()) });
+    expect(await trainStep(model, x(), y())).toEqual(await trainStep(plain, x(), y()));
   });
 });

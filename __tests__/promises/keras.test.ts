@@ -15,8 +15,9 @@ function expectSame(actual: DecomposedLoss, keras: KerasEvaluation): void {
   expectClose(actual.total, keras.total);
   expectClose(actual.data, keras.data);
   expectClose(actual.regularization, keras.regularization);
-  expect(actual.outputs).toHaveLength(keras.outputs.length);
-  actual.outputs.forEach(({ data }, output) => expectClose(data, keras.outputs[output]!));
+  const parts = Object.values(actual.parts);
+  expect(parts).toHaveLength(keras.outputs.length);
+  parts.forEach((part, output) => expectClose(part, keras.outputs[output]!));
 }
 
 const ways = cases.flatMap((one) =>

@@ -261,9 +261,9 @@ describe('its options', () => {
   });
 
   it.each([
-    [{ shared: true }, /`recurrent`, `sharedOnce`, `frozen`, got `shared`/],
-    [{ frozen: 'yes' }, /`frozen` to be true or false, got 'yes'/],
-    [null, /arguments to be an object with .* got null/],
+    [{ shared: true }, /`recurrent`, `sharedOnce`, `frozen` of `enforceRegularizers`, got `shared`/],
+    [{ frozen: 'yes' }, /`frozen` of `enforceRegularizers` to be true or false, got 'yes'/],
+    [null, /arguments of `enforceRegularizers` to be an object with .* got null/],
   ])('are refused where they are not understood: %j', (args, message) => {
     const model = lstmModel();
     const before = Object.getOwnPropertyDescriptors(model);

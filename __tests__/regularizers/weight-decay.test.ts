@@ -435,15 +435,15 @@ describe('together with enforceRegularizers', () => {
 describe('arguments', () => {
   it.each([
     [{}, 'Expected `l1` or `l2` to be above 0, got an object with no keys.'],
-    [undefined, 'Expected the arguments to be an object with `l1`, `l2`, `include`'],
+    [undefined, 'Expected the arguments of `addWeightDecay` to be an object with `l1`, `l2`, `include`'],
     [{ l1: 0, l2: 0 }, 'Expected `l1` or `l2` to be above 0, got an object with `l1`, `l2`.'],
-    [{ l2: -1 }, 'Expected `l2` to be a finite number, 0 or more, got -1 (number).'],
-    [{ l1: NaN }, 'Expected `l1` to be a finite number, 0 or more, got NaN (number).'],
+    [{ l2: -1 }, 'Expected `l2` of `addWeightDecay` to be a finite number, 0 or more, got -1 (number).'],
+    [{ l1: NaN }, 'Expected `l1` of `addWeightDecay` to be a finite number, 0 or more, got NaN (number).'],
     [
       { l2: 0.1, exlude: 'a' },
-      'Expected the arguments `l1`, `l2`, `include`, `exclude`, `alsoRegularized`, got `exlude`.',
+      'Expected the arguments `l1`, `l2`, `include`, `exclude`, `alsoRegularized` of `addWeightDecay`, got `exlude`.',
     ],
-    [{ l2: '0.1' }, "Expected `l2` to be a finite number, 0 or more, got '0.1'."],
+    [{ l2: '0.1' }, "Expected `l2` of `addWeightDecay` to be a finite number, 0 or more, got '0.1'."],
   ])('%j is refused', (args, message) => {
     const model = functional([4], dense('a', 1));
     expect(() => addWeightDecay(model, args as never)).toThrow(message);

@@ -39,7 +39,7 @@ export async function main({ steps = 200 } = {}): Promise<{ first: DecomposedLos
     if (step % 50 === 0) console.log(`step ${String(step).padStart(3)}   ${shown(loss)}`);
   }
   const last = await evaluate(model, held.x, held.y);
-  console.log(`held out   ${shown(last)}, accuracy ${last.metrics[0]!.value.toFixed(3)}`);
+  console.log(`held out   ${shown(last)}, accuracy ${last.metrics['acc']!.toFixed(3)}`);
   tf.dispose([held.x, held.y, held.sampleWeight]);
   return { first, last };
 }

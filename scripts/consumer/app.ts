@@ -24,13 +24,24 @@ async function main(): Promise<void> {
   model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
   const [x, y] = [tf.ones([4, 2]), tf.ones([4, 1])];
   const callback: DecomposedLossCallback = decomposedLoss({ breakdown: 'layer' });
-  const perBatch: LossLoggerArgs & Pick<TensorBoardArgs, 'logKeys'> = { per: 'batch', format: 'jsonl', append: false };
+  const perBatch: LossLoggerArgs & Pick<TensorBoardArgs, 'logKeys'> = {
+    updateFreq: 'batch',
+    format: 'jsonl',
+    append: false,
+  };
   const callbacks = [callback, lossLogger('batches.jsonl', perBatch)];
   const { history } = await model.fit(x, y, { epochs: 2, verbose: 0, callbacks });
   const at = (key: string, epoch: number): number => Number(history[key]?.[epoch]);
   for (const epoch of [0, 1]) {
     const regularization = at('regularization_loss', epoch);
-    requireSum({ total: at('loss', epoch), data: at('data_loss', epoch), regularization, outputs: [], metrics: [] });
+    requireSum({
+      total: at('loss', epoch),
+      data: at('data_loss', epoch),
+      regularization,
+      parts: {},
+      weights: {},
+      metrics: {},
+    });
   }
   requireSum(await trainStep(model, x, y));
   requireSum(await evaluate(model, x, y));

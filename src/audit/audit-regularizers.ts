@@ -32,11 +32,11 @@ export interface AuditRegularizersArgs {
  * @throws Error if `model` is not a built `tf.LayersModel`, or an argument is not understood.
  */
 export function auditRegularizers(model: LayersModel, args: AuditRegularizersArgs = {}): RegularizationAudit {
-  checkArguments(args, ['topology']);
+  checkArguments('auditRegularizers', args, ['topology']);
   const { topology } = args;
   if (topology !== undefined && (typeof topology !== 'object' || topology === null)) {
     throw new Error(
-      `Expected \`topology\` to be the \`modelTopology\` of a saved model, got ${describe(topology)}. ` +
+      `Expected \`topology\` of \`auditRegularizers\` to be the \`modelTopology\` of a saved model, got ${describe(topology)}. ` +
         'Pass the parsed JSON, or leave it out.',
     );
   }

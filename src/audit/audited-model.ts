@@ -1,12 +1,8 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import {
-  declaredRegularizers,
-  penaltySource,
-  type DeclaredRegularizer,
-} from '../regularizers/declared-regularizers.js';
+import { declaredRegularizers, type DeclaredRegularizer } from '../regularizers/declared-regularizers.js';
 import { className, coefficients, type Regularizer } from '../host/regularizers.js';
-import { declaredCalls } from '../host/declared.js';
+import { declaredPenalties } from '../host/penalties.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { readNumbersSync } from '../util/scalars.js';
 import { builtModel } from '../host/trained-model.js';
@@ -22,10 +18,6 @@ export interface AuditedTerm extends DeclaredRegularizer {
   coefficients: { l1: number; l2: number } | undefined;
   /** Whether the next `compile` would let training move it. */
   movable: boolean;
-  /** The host's function behind the penalty, by which to know it again. */
-  loss: () => unknown;
-  /** Whether it is weight decay that was added to the built model. */
-  addedLater: boolean;
   /** The penalty as the host computes it, once. */
   value: number;
   /** The same in float64 from the weight's values; `undefined` for a custom class. */
@@ -65,32 +57,23 @@ export function auditedModel(model: LayersModel): AuditedModel {
     terms: auditedTerms(trained),
     layers: [...places.values()],
     weights,
-    opaque: new Set(declaredCalls(trained).flatMap(({ loss, layer }) => (loss === undefined ? [layer] : []))),
+    opaque: new Set(declaredPenalties(trained).flatMap(({ closure, layer }) => (closure === undefined ? [layer] : []))),
   };
 }
 
 function auditedTerms(trained: LayersModel): AuditedTerm[] {
-  const calls = declaredCalls(trained);
   const movable = new Set(trained.trainableWeights);
-  const declared = declaredRegularizers(trained).map((term) => ({
-    term,
-    call: calls.find((call) => {
-      const source = penaltySource(call);
-      return source?.regularizer === term.regularizer && source.weight === term.weight;
-    })!,
-  }));
+  const declared = declaredRegularizers(trained);
   let values: number[] = [];
   tidy(() => {
-    values = readNumbersSync(declared.map(({ call }) => call.penalty()));
+    values = readNumbersSync(declared.map(({ penalty }) => penalty.value()));
   });
-  return declared.map(({ term, call }, index) => ({
+  return declared.map((term, index) => ({
     ...term,
     weightName: shortName(term.weight),
     text: regularizerText(term.regularizer),
     coefficients: coefficients(term.regularizer),
     movable: movable.has(term.weight),
-    loss: call.loss!,
-    addedLater: call.index < 0,
     value: values[index]!,
     recomputed: penaltyInFloat64(term.regularizer, term.weight),
   }));

@@ -35,7 +35,7 @@ function implausible(term: AuditedTerm): RegularizationFinding[] {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L79-L80 | L1L2}
  */
 function implicit(term: AuditedTerm): RegularizationFinding[] {
-  if (term.coefficients === undefined || term.addedLater || className(term.regularizer) !== 'L1L2') return [];
+  if (term.coefficients === undefined || term.penalty.added || className(term.regularizer) !== 'L1L2') return [];
   const { l1, l2 } = term.coefficients;
   if (l1 === 0 || l2 === 0 || (l1 !== IMPLICIT && l2 !== IMPLICIT)) return [];
   const both = l1 === l2;

@@ -1,6 +1,6 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
-import { layersWithin } from '../host/declared.js';
-import { penaltyCalls } from '../host/penalties.js';
+import { appliedPenalties } from '../host/penalties.js';
+import { placesInModel } from '../host/walk.js';
 import type { AuditedModel } from './audited-model.js';
 import { aboutTerm, times, type RegularizationFinding } from './finding.js';
 
@@ -12,10 +12,14 @@ import { aboutTerm, times, type RegularizationFinding } from './finding.js';
  */
 export function sequentialFindings({ model, trained, terms }: AuditedModel): RegularizationFinding[] {
   if (model === trained) return [];
-  const listed = new Set<unknown>(penaltyCalls(model).map(({ loss }) => loss));
-  const flattened = new Set(model.layers.filter((layer) => layer instanceof Sequential).flatMap(layersWithin));
+  const listed = new Set(appliedPenalties(model).map(({ key }) => key));
+  const flattened = new Set(
+    model.layers.flatMap((layer) =>
+      layer instanceof Sequential ? placesInModel(layer, false).map((place) => place.layer) : [],
+    ),
+  );
   return terms
-    .filter(({ applied, loss, owner }) => applied > 0 && !listed.has(loss) && flattened.has(owner))
+    .filter(({ applied, penalty, owner }) => applied > 0 && !listed.has(penalty.key) && flattened.has(owner))
     .map((term) => ({
       code: 'nested-sequential-mismatch',
       severity: 'information',

@@ -1,13 +1,13 @@
-import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/progress-bar.js';
-import { runBehindBaseLogger, whenRunEnds } from '../host/run.js';
+import { runAfterBaseLogger, type Run } from '../host/run.js';
 import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
-import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { refuseCopy } from './refuse-copy.js';
 import { TrainingRun } from '../logs/training-run.js';
+import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
+import { checkArguments } from '../util/arguments.js';
+import { describe, list } from '../util/describe.js';
+import { RunCallback } from './run-callback.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
@@ -27,10 +27,10 @@ export interface DecomposedLossArgs {
  * It writes `data_loss` and `regularization_loss` beside the host's `loss` into the logs of each batch and each epoch,
  * and, where there is validation, `val_data_loss`, `val_regularization_loss` and `val_total_loss` into each epoch's. The
  * progress bar, `history`, early stopping, TensorBoard, tfjs-vis and your own callbacks find them there, in whatever
- * order the callbacks stand. Nothing in the training changes: the values are those that the step itself adds up.
+ * order the callbacks are. Nothing in the training changes: the values are those that the step itself adds up.
  *
  * @param args - Names and breakdown.
- * @returns A callback, for one training at a time, as often as you like.
+ * @returns A callback, for one training at a time, any number of times.
  * @throws Error if `args` is not understood. `fit` throws if a name is taken: by the model's own loss, a metric, another
  *   `decomposedLoss()`, or what the host counts.
  */
@@ -39,83 +39,63 @@ export function decomposedLoss(args: DecomposedLossArgs = {}): DecomposedLossCal
 }
 
 /** What `decomposedLoss` returns: a `tf.Callback`. */
-export class DecomposedLossCallback extends Callback {
+export class DecomposedLossCallback extends RunCallback {
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
-  #run: TrainingRun | undefined;
+  #watch: TrainingRun | undefined;
+  #leavePlace: () => void = () => {};
 
   constructor(args: DecomposedLossArgs = {}) {
-    super();
-    checkArguments(args, ['logKeys', 'breakdown']);
+    super('decomposedLoss()');
+    checkArguments('decomposedLoss', args, ['logKeys', 'breakdown']);
     const { logKeys, breakdown = 'none' } = args;
     if (!BREAKDOWNS.includes(breakdown)) {
       throw new Error(
-        `Expected \`breakdown\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
+        `Expected \`breakdown\` of \`decomposedLoss\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
       );
     }
-    this.#keys = resolveLogKeys(logKeys);
+    this.#keys = resolveLogKeys('decomposedLoss', logKeys);
     this.#breakdown = breakdown;
   }
 
   /** @internal */
   override setParams(params: Callback['params']): void {
-    if (this.params === params) {
-      throw new Error(
-        'Expected `decomposedLoss()` to stand in `callbacks` once, got the same one twice. Leave one out.',
-      );
-    }
-    if (this.#run) {
-      throw new Error(
-        'Expected each `decomposedLoss()` to watch one training at a time, got one that already watches ' +
-          `\`${this.model.name}\`. Make another with \`decomposedLoss()\` for each \`fit\` that runs at the same time.`,
-      );
-    }
+    super.setParams(params);
     const metrics = params['metrics'] as string[];
-    const { dataLoss, regularizationLoss, ...validation } = this.#keys;
+    const { dataLoss, regularizationLoss } = this.#keys;
     const written = params['doValidation'] ? this.#keys : { dataLoss, regularizationLoss };
     checkAgainstMetrics(written, metrics, this.#breakdown);
-    metrics.push(dataLoss, regularizationLoss, ...(params['doValidation'] ? Object.values(validation) : []));
-    super.setParams(params);
+    metrics.push(...(Object.values(written) as string[]));
   }
 
   /** @internal */
-  override setModel(model: LayersModel): void {
-    super.setModel(model);
-    const run = new TrainingRun(model, this.params, this.#keys, this.#breakdown);
-    this.#run = run;
+  protected override beginRun(run: Run): void {
     const { dataLoss, regularizationLoss } = this.#keys;
-    const giveUpPlace = runBehindBaseLogger(this, (callbacks) =>
+    this.#watch = new TrainingRun(run, this.#keys, this.#breakdown);
+    this.#leavePlace = runAfterBaseLogger(this, (callbacks) =>
       fitProgressBar(callbacks, this.params['epochs'], [dataLoss, regularizationLoss, 'loss']),
     );
-    whenRunEnds(model, () => {
-      this.#run = undefined;
-      giveUpPlace();
-      run.dispose();
-    });
   }
 
   /** @internal */
-  override async onTrainBegin(): Promise<void> {
-    refuseCopy(this, DecomposedLossCallback, 'decomposedLoss()');
-  }
-
-  /** @internal */
-  override async onEpochBegin(): Promise<void> {
-    this.#run!.beginEpoch();
+  protected override endRun(): void {
+    this.#leavePlace();
+    this.#watch?.dispose();
+    this.#watch = undefined;
   }
 
   /** @internal */
   override async onBatchBegin(): Promise<void> {
-    this.#run!.beginBatch();
+    this.#watch!.beginBatch();
   }
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    this.#run!.endBatch(batch, logs);
+    this.#watch!.endBatch(batch, logs);
   }
 
   /** @internal */
   override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
-    await this.#run!.endEpoch(logs);
+    await this.#watch!.endEpoch(logs);
   }
 }

@@ -41,12 +41,14 @@ export function plotLosses(
   history: History | { readonly [key: string]: readonly unknown[] },
   args: PlotLossesArgs = {},
 ): string {
-  checkArguments(args, ['title', 'width', 'height', 'scale', 'logKeys']);
+  checkArguments('plotLosses', args, ['title', 'width', 'height', 'scale', 'logKeys']);
   const { title = 'Loss in parts', scale = 'linear' } = args;
   if (scale !== 'linear' && scale !== 'log') {
-    throw new Error(`Expected \`scale\` to be 'linear' or 'log', got ${describe(scale)}. Pass one of those.`);
+    throw new Error(
+      `Expected \`scale\` of \`plotLosses\` to be 'linear' or 'log', got ${describe(scale)}. Pass one of those.`,
+    );
   }
-  const keys = resolveLogKeys(args.logKeys);
+  const keys = resolveLogKeys('plotLosses', args.logKeys);
   const { values, epochs } = read(history, keys);
   const losses = lossSeries(values, keys);
   const layers = layerSeries(values, `${keys.regularizationLoss}/`, epochs.length);
@@ -186,7 +188,7 @@ function size(name: string, value: number | undefined, otherwise: number, least:
   if (value === undefined) return otherwise;
   if (!Number.isFinite(value) || value < least) {
     throw new Error(
-      `Expected \`${name}\` to be a number of pixels from ${least}, got ${describe(value)}. Pass a greater one.`,
+      `Expected \`${name}\` of \`plotLosses\` to be a number of pixels from ${least}, got ${describe(value)}. Pass a greater one.`,
     );
   }
   return value;

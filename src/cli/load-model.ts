@@ -1,7 +1,7 @@
 import type { io } from '@tensorflow/tfjs-core';
 import { Sequential, loadLayersModel, type LayersModel } from '@tensorflow/tfjs-layers';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
-import { limitNewWeights } from '../host/changes.js';
+import { limitNewWeights } from '../host/new-weights.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
 import type { ModelJson } from './model-json.js';
 import { UnusableInput, reason } from './unusable.js';

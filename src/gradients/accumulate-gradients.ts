@@ -2,9 +2,10 @@ import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
-import { EpochAverage } from '../util/weighted-mean.js';
-import { foreignStep, gradientPass } from './gradient-pass.js';
-import { applyGradients, observeLoss, unrecorded } from '../host/gradients.js';
+import { WeightedMean } from '../util/weighted-mean.js';
+import { gradientPass } from './gradient-pass.js';
+import { applyGradients, unrecorded } from '../host/gradients.js';
+import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
 import { meanBySize } from './mean-gradients.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
 import type { TrainStepArgs } from '../loss/train-step.js';
@@ -37,7 +38,7 @@ export function accumulateGradients(model: LayersModel): AccumulatedGradients {
 /** What `accumulateGradients` returns. It holds one tensor a weight, and the losses, while there are micro-batches in it. */
 export class AccumulatedGradients {
   readonly #model: LayersModel;
-  readonly #loss = new EpochAverage();
+  readonly #loss = new WeightedMean();
   #gradients = new Map<string, Tensor>();
   #variables: Variable[] = [];
   #samples = 0;
@@ -63,7 +64,7 @@ export class AccumulatedGradients {
    */
   async add(x: NamedTensors, y: NamedTensors, args: TrainStepArgs = {}): Promise<void> {
     const trained = compiledModel(this.#model);
-    const { values, result, samples } = await gradientPass(trained, x, y, args, {
+    const { values, result, samples } = await gradientPass('accumulateGradients', trained, x, y, args, {
       take: (loss, variables) => takeGradients(trained, loss, variables),
       disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
       restoresWeights: false,
@@ -131,13 +132,13 @@ function takeGradients(
   variables: Variable[],
 ): { total: Scalar; result: Taken } {
   const parts: Scalar[] = [];
-  const observed = () =>
-    observeLoss(model, loss, ({ data, penalties }) => {
-      unrecorded(() => parts.push(keep(clone(data)), keep(tidy(() => clone(sumOf(penalties))))));
-    });
+  const take = ({ data, penalties }: LossOnTape): void => {
+    unrecorded(() => parts.push(keep(clone(data)), keep(tidy(() => clone(sumOf(penalties))))));
+  };
+  const observed = (): Scalar => observeLoss(model, loss, { take });
   try {
     const { value, grads } = model.optimizer.computeGradients(observed, variables);
-    if (parts.length === 0) throw foreignStep(model);
+    if (parts.length === 0) throw foreignStep(model, 'No step was made.');
     const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
     return {
       total: keep(value),

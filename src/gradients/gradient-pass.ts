@@ -1,5 +1,6 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { foreignStep } from '../host/step.js';
 import { checkArguments, checkData } from '../util/arguments.js';
 import { rememberWeights } from '../host/weights.js';
 import { runStep, standardizeBatch } from '../host/batch.js';
@@ -10,7 +11,7 @@ import type { NamedTensors } from '../util/types.js';
 
 /** A forward pass in training, and what came of it. */
 export interface GradientPass<T> {
-  /** The total loss, then the values of `lossNames(model)` behind it; the caller disposes them. */
+  /** The total loss, then the values of `lossNames(model)` after it; the caller disposes them. */
   values: Scalar[];
   /** What was made of the loss. */
   result: T;
@@ -31,19 +32,21 @@ export interface GradientTaker<T> {
 /**
  * Runs the host's training step on a batch up to the update.
  *
+ * @param caller - The public function whose arguments they are.
  * @param model - A trained model. Where the step throws, it is as it was.
  * @throws Error if the batch or the weights of its samples do not fit.
  */
 export async function gradientPass<T>(
+  caller: string,
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
   args: TrainStepArgs,
   { take, disposeResult, restoresWeights }: GradientTaker<T>,
 ): Promise<GradientPass<T>> {
-  checkData('x', x);
-  checkData('y', y);
-  checkArguments(args, ['classWeight', 'sampleWeight']);
+  checkData(caller, 'x', x);
+  checkData(caller, 'y', y);
+  checkArguments(caller, args, ['classWeight', 'sampleWeight']);
   const batch = await standardizeBatch(model, x, y, args.classWeight);
   const weights = rememberWeights(model);
   const taken: T[] = [];
@@ -54,11 +57,11 @@ export async function gradientPass<T>(
   };
   try {
     const samples = batch.inputs[0]!.shape[0];
-    const weighting = args.sampleWeight && weightingBy(model, args.sampleWeight, samples);
+    const weighting = args.sampleWeight === undefined ? undefined : weightingBy(model, args.sampleWeight, samples);
     const values = withoutUpdate(model, instead, () => runStep(model, batch, weighting));
     if (taken.length === 0) {
       dispose(values);
-      throw foreignStep(model);
+      throw foreignStep(model, 'No step was made.');
     }
     if (restoresWeights) weights.restore();
     return { values, result: taken[0]!, samples };
@@ -71,11 +74,3 @@ export async function gradientPass<T>(
     batch.dispose();
   }
 }
-
-/** What to say where the step does not hand on the loss that a gradient is to be taken of. */
-export const foreignStep = ({ name }: LayersModel): Error =>
-  new Error(
-    `Expected the training step of \`${name}\` to hand the sum of data loss and penalties to \`optimizer.minimize\`, as that ` +
-      'of tf.LayersModel does, got a step that does not. A model class with a training step of its own, or a tfjs-layers ' +
-      'with another one, has no gradients to look at.',
-  );

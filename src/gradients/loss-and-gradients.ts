@@ -2,9 +2,9 @@ import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { readStep, type DecomposedLoss } from '../loss/parts.js';
-import { foreignStep, gradientPass } from './gradient-pass.js';
-import { gradientsOnTape, observeLoss, onTape, unrecorded } from '../host/gradients.js';
-import { type ObservedStep } from '../host/step-watch.js';
+import { gradientPass } from './gradient-pass.js';
+import { gradientsOnTape, onTape, unrecorded } from '../host/gradients.js';
+import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
 import { sumOf } from '../util/scalars.js';
 import type { TrainStepArgs } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
@@ -49,16 +49,17 @@ export async function lossAndGradients(
   args: TrainStepArgs = {},
 ): Promise<LossAndGradients> {
   const trained = compiledModel(model);
-  const { values, result } = await gradientPass(trained, x, y, args, {
+  const { values, result } = await gradientPass('lossAndGradients', trained, x, y, args, {
     take: (loss, variables) => {
       const moved = variables.filter(({ trainable }) => trainable);
       if (moved.length === 0) throw allFrozen(model);
       const splits: SplitLoss[] = [];
-      const total = onTape(() => keep(observeLoss(trained, loss, (step) => splits.push(splitLoss(step, moved)))));
+      const take = (parts: LossOnTape): unknown => splits.push(splitLoss(parts, moved));
+      const total = onTape(() => keep(observeLoss(trained, loss, { take })));
       const [result] = splits;
       if (result === undefined) {
         total.dispose();
-        throw foreignStep(trained);
+        throw foreignStep(trained, 'No step was made.');
       }
       return { total, result };
     },
@@ -91,7 +92,7 @@ function disposeResult({ data, penalty, dataLoss, penalties }: SplitLoss): void 
   dispose([data, penalty, dataLoss, penalties]);
 }
 
-function splitLoss({ data, penalties }: ObservedStep, variables: readonly Variable[]): SplitLoss {
+function splitLoss({ data, penalties }: LossOnTape, variables: readonly Variable[]): SplitLoss {
   const regularization = sumOf(penalties);
   return unrecorded(() =>
     tidy(() => {

@@ -2,6 +2,7 @@ import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-cor
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from '../util/types.js';
 import { internals } from './model.js';
+import { RANK, patch } from './patch.js';
 
 /** A batch as the host's step takes it. */
 export interface Batch {
@@ -55,20 +56,19 @@ export type Weighting = (loss: Tensor, output: number) => Tensor;
  */
 export function runStep(model: LayersModel, { inputs, targets, classWeights }: Batch, weighting?: Weighting): Scalar[] {
   const host = internals(model);
-  const { lossFunctions } = host;
   const tapeBefore = engine().state.activeTape;
-  if (weighting) {
-    host.lossFunctions = lossFunctions.map((lossFunction, output) => (yTrue, yPred) => {
-      return weighting(lossFunction(yTrue, yPred), output);
-    });
-  }
+  const restore = host.lossFunctions.map((_, output) =>
+    weighting
+      ? patch(host.lossFunctions, output, RANK.watch, (loss) => (yTrue, yPred) => weighting(loss(yTrue, yPred), output))
+      : () => {},
+  );
   try {
     return tidy(() => host.makeTrainFunction()([...inputs, ...targets, ...classWeights]));
   } catch (error) {
     if (engine().state.activeTape !== tapeBefore) disposeTape();
     throw error;
   } finally {
-    if (weighting) host.lossFunctions = lossFunctions;
+    restore.forEach((undo) => undo());
   }
 }
 

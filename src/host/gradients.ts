@@ -1,7 +1,6 @@
 import { engine, scalar, type Optimizer, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { putBack } from './model.js';
-import { watchSteps, type ObservedStep } from './step-watch.js';
+import { RANK, patch } from './patch.js';
 
 /**
  * Runs the host's training step up to the update: its loss goes to `instead`, and not to the optimizer.
@@ -15,73 +14,13 @@ export function withoutUpdate<T>(
   instead: (loss: () => Scalar, variables: Variable[]) => Scalar,
   step: () => T,
 ): T {
-  const before = Object.getOwnPropertyDescriptor(optimizer, 'minimize');
-  optimizer.minimize = (loss, _returnCost, variables) => instead(loss, variables!);
+  const restore = patch(optimizer, 'minimize', RANK.update, () => (loss, _returnCost, variables) => {
+    return instead(loss, variables!);
+  });
   try {
     return step();
   } finally {
-    putBack(optimizer, 'minimize', before);
-  }
-}
-
-/**
- * Wraps the loss of every step that an optimizer makes, of whatever model, until released.
- *
- * @param around - Takes the loss and the weights, and gives the loss that is minimised.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/optimizers/optimizer.ts#L61 | Optimizer.minimize}
- */
-export function wrapLoss(optimizer: Optimizer, around: Wrapper): () => void {
-  const host: Wrapped = optimizer;
-  const wrap = host.minimize[WRAP] ?? startWrap(host);
-  wrap.wrappers.add(around);
-  return () => {
-    if (wrap.wrappers.delete(around) && wrap.wrappers.size === 0) wrap.restore();
-  };
-}
-
-/** As with a watch of steps, those who wrap come and go in any order, and share one change of the optimizer. */
-const WRAP = Symbol.for('tfjs-decomposed-loss.wrap');
-
-type Wrapper = (loss: () => Scalar, variables: Variable[]) => () => Scalar;
-
-interface Wrap {
-  wrappers: Set<Wrapper>;
-  restore: () => void;
-}
-
-interface Wrapped {
-  minimize: Optimizer['minimize'] & { [WRAP]?: Wrap };
-}
-
-function startWrap(host: Wrapped): Wrap {
-  const before = Object.getOwnPropertyDescriptor(host, 'minimize');
-  const { minimize } = host;
-  const wrap: Wrap = { wrappers: new Set(), restore: () => putBack(host, 'minimize', before) };
-  const wrapped: Optimizer['minimize'] = function (this: Optimizer, loss, returnCost, variables) {
-    const outermost = [...wrap.wrappers].reduce((inner, around) => around(inner, variables ?? []), loss);
-    return minimize.call(this, outermost, returnCost, variables);
-  };
-  host.minimize = Object.assign(wrapped, { [WRAP]: wrap });
-  return wrap;
-}
-
-/**
- * Runs the loss of a model's step and tells what it is made of, while the gradient tape still holds all of it.
- *
- * @param heard - Is given the parts, which it may only read: they are gone when the pass is over. Not called for the loss
- *   of something else.
- */
-export function observeLoss(model: LayersModel, loss: () => Scalar, heard: (step: ObservedStep) => void): Scalar {
-  const steps: ObservedStep[] = [];
-  const release = watchSteps(model, (step) => steps.push(step));
-  try {
-    const total = loss();
-    if (steps[0]) heard(steps[0]);
-    return total;
-  } finally {
-    release();
-    // What a watch keeps was made in the scope that is active, which then disposes it as if nobody had watched.
-    for (const { data, penalties } of steps) [data, ...penalties].forEach((part) => (part.kept = false));
+    restore();
   }
 }
 

@@ -10,6 +10,7 @@ interface HostModel {
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
   calculateLosses(): Scalar[];
+  makeTestFunction(): void;
   getDedupedMetricsNames(): string[];
   makeTrainFunction(): (data: Array<Tensor | null>) => Scalar[];
   standardizeUserData(
@@ -31,8 +32,15 @@ export const internals = (model: LayersModel): HostModel => model as unknown as 
  */
 export function trainedModel(model: LayersModel): LayersModel | undefined {
   if (!(model instanceof Sequential)) return model;
-  return model.built ? (model as unknown as { model?: LayersModel }).model : undefined;
+  return model.built ? hidden(model).model : undefined;
 }
+
+/**
+ * A `Sequential` with the model that it trains; every `compile` builds one.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L813-L815 | Sequential.compile}
+ */
+export const hidden = (model: Sequential): { model: LayersModel } => model as unknown as { model: LayersModel };
 
 /** Whether a value is a layers model of another copy of tfjs-layers than the one that this library imports. */
 export function isForeignLayersModel(value: object): boolean {
@@ -41,6 +49,14 @@ export function isForeignLayersModel(value: object): boolean {
 
 /** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
+
+/** The names of the parts of the data loss: those of the outputs, numbered where several have one name, as the host does. */
+export function partNames({ outputNames }: LayersModel): string[] {
+  return outputNames.map((name, index) => {
+    const before = outputNames.slice(0, index).filter((other) => other === name).length;
+    return before === 0 ? name : `${name}_${before}`;
+  });
+}
 
 /**
  * Where the true data loss stands among the values of the host's evaluation: it returns one running sum an output
@@ -91,10 +107,4 @@ export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): M
 export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
   const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
   return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
-}
-
-/** Undoes an assignment to a member: the own property that was there before, or none. */
-export function putBack(target: object, name: string, before: PropertyDescriptor | undefined): void {
-  if (before === undefined) Reflect.deleteProperty(target, name);
-  else Object.defineProperty(target, name, before);
 }

@@ -1,79 +1,196 @@
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { isActivityLayer, type ActivityLayer } from './activity.js';
-import { internals, type Layer } from './model.js';
+import { isActivityLayer } from './activity.js';
+import { internals, trainedModel, type Layer } from './model.js';
+import { RANK, isPatched, patch, shared, unpatched } from './patch.js';
+import { currentPass } from './step.js';
+import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
-/** One call that a training step makes of one penalty. */
-export interface PenaltyCall {
-  /** Names of the nested models, the layer and, of a wrapper, the wrapped layer, joined by `/`. */
+/** One call of one penalty: on a weight, on activations, or a loss that was added by hand. */
+export interface Penalty {
+  kind: 'penalty' | 'activity';
+  /** Names of the nested models, wrappers and the layer, joined by `/`. */
   path: string;
-  /** Which penalty of the layer: a layer that is called k times has k calls with the same path and index. */
-  index: number;
+  /** The layer or cell whose weight or activations are penalised. */
   layer: Layer;
-  /** The penalty at the current weights, coefficient included: a new scalar, which the caller disposes. */
-  penalty: () => Scalar;
-  /** The host's own function behind `penalty`, by which to know a penalty again; none where a layer computes its own. */
-  loss?: () => Scalar;
-  /** The layer whose activations are penalised, where they are and not a weight. Each of its calls has its own value. */
-  activity?: ActivityLayer;
+  /** The layer that the host asks for this penalty: itself, or the outermost one around it. */
+  asked: Layer;
+  /** Whether the layer is the cell or a direction of a recurrent one. */
+  recurrent: boolean;
+  /** Whether it was added to a built model. */
+  added: boolean;
+  /** The host's own function; none where a layer computes its penalties by a method of its own. */
+  closure: (() => Scalar) | undefined;
+  /** What tells it from other penalties; a layer that is called k times has k calls with the same key. */
+  key: unknown;
+  /** The penalty at the current weights, coefficient and factor included: a scalar of the active scope. */
+  value(): Scalar;
 }
 
+/** The penalties of a model instead of the host's, from all that its layers declare. */
+export type PenaltyRule = (declared: Penalty[]) => Penalty[];
+
+/** Adds penalties up: one scalar that carries the gradients of all; `parts`, kept, are the penalties by themselves. */
+export type PenaltySum = (penalties: readonly Penalty[], each: boolean) => { sum: Scalar; parts: Scalar[] };
+
+/** What a model adds as its penalties, instead of what the host adds. */
+export interface PenaltyChange {
+  rule?: PenaltyRule;
+  sum?: PenaltySum;
+}
+
+const changes = shared('changes', () => new WeakMap<LayersModel, Set<PenaltyChange>>());
+
+/** The last change of a kind that is in force. */
+const inForce = <K extends keyof PenaltyChange>(model: LayersModel, kind: K): PenaltyChange[K] =>
+  [...(changes.get(model) ?? [])].filter((change) => change[kind] !== undefined).at(-1)?.[kind];
+
 /**
- * The penalties in the order in which `calculateLosses` of a trained model returns them: layer by layer, once for each
- * time that the layer is called within the model.
+ * The penalties that a training step of a model adds, in the order in which it adds them: layer by layer, once for each time
+ * that the layer is called within the model.
  *
+ * @param prefix - The path of the model itself, with `/`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
-export function penaltyCalls(model: LayersModel, prefix = ''): PenaltyCall[] {
-  const replacement = replacements.get(model);
-  if (replacement !== undefined) return replacement(prefix);
-  return layerCalls(model, prefix).flatMap(({ layer, path }) =>
-    isModelOfLayers(layer) ? penaltyCalls(layer, `${path}/`) : layerPenalties(layer, path),
+export function appliedPenalties(model: LayersModel, prefix = ''): Penalty[] {
+  const rule = inForce(model, 'rule');
+  if (rule) return rule(declaredPenalties(model, prefix));
+  return layerCalls(model, prefix).flatMap((call) =>
+    isModelOfLayers(call.layer)
+      ? appliedPenalties(call.layer, `${call.path}/`)
+      : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
 }
 
-/** The functions that this library puts in the place of a model's `calculateLosses`, and that add those of its layers still. */
-export const ownCalculations = new WeakSet();
+/**
+ * What `appliedPenalties` would be if the host forwarded every layer's: those of cells, of both directions of a
+ * Bidirectional, of a model within a TimeDistributed, and of a Sequential within a Sequential, which the host flattens in the
+ * model that it trains but does not find in the outer one when that is nested.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts#L2108 | StackedRNNCells}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/wrappers.ts#L103-L105 | Wrapper.losses}
+ */
+export function declaredPenalties(model: LayersModel, prefix = ''): Penalty[] {
+  return layerCalls(trainedModel(model) ?? model, prefix).flatMap((call) =>
+    isModelOfLayers(call.layer) ? declaredPenalties(call.layer, `${call.path}/`) : penaltiesIn(call),
+  );
+}
 
-/** Whether a `calculateLosses` is that of a model which adds the penalties of its layers. */
-export const isHostCalculation = (calculateLosses: () => Scalar[]): boolean =>
-  calculateLosses === internals(LayersModel.prototype).calculateLosses || ownCalculations.has(calculateLosses);
-
-/** Whether a layer is a model that adds the penalties of its layers, and not one with a method of its own. */
-export const isModelOfLayers = (layer: Layer): layer is LayersModel =>
-  layer instanceof LayersModel && isHostCalculation(internals(layer).calculateLosses);
-
-/** The layers of a model, each as often as it is called within the model. */
-export function layerCalls(model: LayersModel, prefix: string): Array<{ layer: Layer; path: string }> {
-  const { containerNodes } = internals(model);
-  return model.layers.flatMap((layer) => {
-    const calls = layer.inboundNodes.filter((_, node) => containerNodes.has(`${layer.name}_ib-${node}`));
-    return calls.map(() => ({ layer, path: prefix + layer.name }));
+/** The penalties of one call of a layer that is no model, and of what is inside of it. */
+function penaltiesIn(call: Place): Penalty[] {
+  const isClosed = ({ around }: Place): boolean => around.some(({ layer }) => computesItsOwn(layer));
+  const open = [...placesIn({ ...call, around: [] }), { ...call, around: [] }].filter((place) => !isClosed(place));
+  const found = new Set<() => Scalar>();
+  return open.flatMap((place) => {
+    const { layer, path, around } = place;
+    const common = { kind: 'penalty' as const, path, layer, asked: call.layer, recurrent: false, added: false };
+    if (computesItsOwn(layer)) return computedPenalties(layer).map((one) => ({ ...common, ...one }));
+    if (layer instanceof LayersModel) return [];
+    const own = layer.losses.filter((closure) => !found.has(closure));
+    own.forEach((closure) => found.add(closure));
+    const recurrent = around.some((outer) => isRecurrent(outer.layer));
+    return own.map((closure, index): Penalty => {
+      const kind = isActivityLayer(layer) && index === 0 ? 'activity' : 'penalty';
+      return { ...common, kind, recurrent, closure, key: closure, value: () => closure(), ...subjects.get(closure) };
+    });
   });
 }
 
-export function layerPenalties(layer: Layer, prefix: string): PenaltyCall[] {
-  const wrapped = (layer as { layer?: unknown }).layer;
-  const path = wrapped instanceof layers.Layer ? `${prefix}/${wrapped.name}` : prefix;
-  if (layer.calculateLosses !== layers.Layer.prototype.calculateLosses) {
-    return overriddenLosses(layer).map((penalty, index) => ({ path, index, layer, penalty }));
-  }
-  const activity = [layer, wrapped].find(isActivityLayer);
-  return layer.losses.map((loss, index) => {
-    const call: PenaltyCall = { path, index, layer, penalty: () => loss(), loss, ...subjects.get(loss) };
-    return activity && index === 0 ? { ...call, activity } : call;
-  });
-}
+/** Whether a layer has a way of its own to its penalties, of which no more can be said. */
+const computesItsOwn = (layer: Layer): boolean =>
+  layer instanceof LayersModel
+    ? !isModelOfLayers(layer)
+    : layer.calculateLosses !== layers.Layer.prototype.calculateLosses;
 
-function overriddenLosses(layer: Layer): Array<() => Scalar> {
+function computedPenalties(layer: Layer): Array<Pick<Penalty, 'closure' | 'key' | 'value'>> {
   const count = tidy(() => layer.calculateLosses().length);
-  return Array.from({ length: count }, (_, index) => () => tidy(() => layer.calculateLosses()[index]!));
+  return Array.from({ length: count }, (_, index) => ({
+    closure: undefined,
+    key: `${layer.id}#${index}`,
+    value: () => tidy(() => layer.calculateLosses()[index]!),
+  }));
 }
 
-export type Subject = Pick<PenaltyCall, 'path' | 'index' | 'layer'>;
+/** Whether a model adds the penalties of its layers, and has no method of its own for it. */
+export const addsThoseOfLayers = (model: LayersModel): boolean =>
+  unpatched(internals(model).calculateLosses) === internals(LayersModel.prototype).calculateLosses;
 
-/** What a penalty is about that may stand on another layer than the one whose weight it penalises. */
-export const subjects = new WeakMap<() => unknown, Subject>();
+const isModelOfLayers = (layer: Layer): layer is LayersModel =>
+  layer instanceof LayersModel && addsThoseOfLayers(layer);
 
-/** What `calculateLosses` of a model returns instead of the host's penalties. */
-export const replacements = new WeakMap<LayersModel, (prefix: string) => PenaltyCall[]>();
+/**
+ * Changes what a model adds as its penalties, in its own training and where it is nested in another model.
+ *
+ * @returns Takes the change back.
+ * @throws Error within a training step that is watched, or if the model has a `calculateLosses` of its own; nothing is changed
+ *   then.
+ */
+export function changePenalties(model: LayersModel, change: PenaltyChange): () => void {
+  checkNotInStep(model);
+  const all = changes.get(model) ?? new Set<PenaltyChange>();
+  changes.set(model, all.add(change));
+  const release = patch(internals(model), 'calculateLosses', RANK.penalties, () => () => computed(model));
+  return () => {
+    checkNotInStep(model);
+    all.delete(change);
+    release();
+  };
+}
+
+/** What `calculateLosses` of a changed model returns. */
+function computed(model: LayersModel): Scalar[] {
+  return tidy(() => {
+    const penalties = appliedPenalties(model);
+    const sum = inForce(model, 'sum');
+    if (sum === undefined || penalties.length === 0) return penalties.map((penalty) => penalty.value());
+    const pass = currentPass();
+    const added = sum(penalties, pass?.each ?? false);
+    pass?.parts.set(added.sum.id, added.parts);
+    return [added.sum];
+  });
+}
+
+function checkNotInStep(model: LayersModel): void {
+  if (!isPatched(internals(model).calculateLosses, RANK.watch)) return;
+  throw new Error(
+    `Expected the penalties of \`${model.name}\` to change between training steps, got a change within one. ` +
+      'Make it before `fit`, or in `onEpochBegin` or `onEpochEnd`.',
+  );
+}
+
+/** What a penalty is about that is on another layer's list than that of the layer whose weight it penalises. */
+const subjects = shared('subjects', () => new WeakMap<() => Scalar, Pick<Penalty, 'path' | 'layer' | 'added'>>());
+
+/** Whether a function was made by `addPenalty`. */
+export const wasAdded = (closure: () => Scalar): boolean => subjects.has(closure);
+
+/**
+ * The layers that a training step asks for penalties and that answer with what `addPenalty` gave them, and how often it
+ * asks: a wrapper and the layer in it have one list of penalties, so both count for both.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L659-L665 | Layer.calculateLosses}
+ */
+export function layersWithPenalties(model: LayersModel): Map<Layer, number> {
+  const calls = (one: LayersModel): Layer[] =>
+    layerCalls(one).flatMap(({ layer }) => (layer instanceof LayersModel ? calls(layer) : [layer]));
+  const all = calls(model).filter((layer) => !computesItsOwn(layer));
+  return new Map(all.map((layer) => [layer, all.filter(({ losses }) => losses === layer.losses).length]));
+}
+
+/**
+ * Adds a penalty to those that a layer answers with.
+ *
+ * @param carrier - One of `layersWithPenalties`.
+ * @param subject - The layer whose weight it penalises, and that layer's path.
+ * @returns How to ask whether it is still there, and how to remove it.
+ */
+export function addPenalty(
+  carrier: Layer,
+  penalty: () => Scalar,
+  subject: Pick<Penalty, 'path' | 'layer'>,
+): { isActive(): boolean; remove(): void } {
+  subjects.set(penalty, { ...subject, added: true });
+  carrier.addLoss(penalty);
+  const place = (): number => carrier.losses.indexOf(penalty);
+  return { isActive: () => place() !== -1, remove: () => void carrier.losses.splice(place(), 1) };
+}

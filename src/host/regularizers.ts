@@ -1,7 +1,8 @@
-import type { Scalar, Tensor, serialization } from '@tensorflow/tfjs-core';
+import { tidy, type Scalar, type Tensor, type serialization } from '@tensorflow/tfjs-core';
 import { layers, regularizers } from '@tensorflow/tfjs-layers';
-import { putBack, type Layer } from './model.js';
-import { subjects, type PenaltyCall } from './penalties.js';
+import type { Layer } from './model.js';
+import { RANK, patch, shared } from './patch.js';
+import { wasAdded, type Penalty } from './penalties.js';
 
 /** A regularizer, the host's or a custom class; the host requires no more of it. */
 export interface Regularizer {
@@ -42,65 +43,84 @@ export function actingCoefficients(regularizer: Regularizer): { l1: number; l2: 
   return known && { l1: hasL1 ? known.l1 : 0, l2: hasL2 ? known.l2 : 0 };
 }
 
-/**
- * Runs a penalty and finds the regularizer and the weight behind it: the host closes over both, so the `apply` of every
- * regularizer that the layer may use is listened to meanwhile.
- *
- * @returns The value, which the caller disposes, and what it came from; no source for a loss that was added by hand.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1293-L1295 | Layer.addWeight}
- */
-export function inspectPenalty({ layer, penalty }: PenaltyCall): { value: Scalar; source?: PenaltySource } {
-  const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
-  const restore = applyOwners(layer).map((owner) => {
-    const before = Object.getOwnPropertyDescriptor(owner, 'apply');
-    const apply = owner.apply;
-    owner.apply = function (argument) {
-      const result = apply.call(this, argument);
-      applied.push({ regularizer: this, argument, result });
-      return result;
-    };
-    return () => putBack(owner, 'apply', before);
-  });
-  try {
-    const value = penalty();
-    const origin = applied.find(({ result }) => result === value);
-    const weight = layer.weights.find((candidate) => candidate.read() === origin?.argument);
-    return origin && weight ? { value, source: { regularizer: origin.regularizer, weight } } : { value };
-  } finally {
-    restore.reverse().forEach((undo) => undo());
-  }
-}
-
-/**
- * Whether a loss is one that the host made of a regularizer and a weight, or that of weight decay: always the penalty of
- * the same two. A loss that was added by hand may be another one at each step. The host makes all of its own from one
- * line of code, which tells them.
- */
-export const isOfRegularizer = (loss: () => Scalar): boolean => subjects.has(loss) || String(loss) === hostLossCode();
-
-let code: string | undefined;
-
-function hostLossCode(): string {
-  if (code === undefined) {
-    const layer = layers.dense({ units: 1, kernelRegularizer: regularizers.l2({ l2: 1 }) });
-    layer.build([null, 1]);
-    code = String(layer.losses[0]);
-    layer.weights.forEach((weight) => weight.dispose());
-  }
-  return code;
-}
-
 /** What a penalty was declared as: a regularizer on a weight. */
 export interface PenaltySource {
   regularizer: Regularizer;
   weight: Layer['weights'][number];
 }
 
+/**
+ * Computes a penalty and finds the regularizer and the weight that it comes from: the host closes over both, so it watches
+ * the `apply` of every regularizer that the layer may use meanwhile.
+ *
+ * @returns The value, which the caller disposes, and its source; `null` for one on activations or a loss that was added by
+ *   hand.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1293-L1295 | Layer.addWeight}
+ */
+export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; source: PenaltySource | null } {
+  const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
+  const releases = applyOwners(layer).map((owner) =>
+    patch(
+      owner,
+      'apply',
+      RANK.watch,
+      (apply) =>
+        function (this: Regularizer, argument) {
+          const result = apply.call(this, argument);
+          applied.push({ regularizer: this, argument, result });
+          return result;
+        },
+    ),
+  );
+  try {
+    const computed = value();
+    const origin = applied.find(({ result }) => result === computed);
+    const weight = layer.weights.find((candidate) => candidate.read() === origin?.argument);
+    const source = origin && weight ? { regularizer: origin.regularizer, weight } : null;
+    return { value: computed, source };
+  } finally {
+    releases.forEach((release) => release());
+  }
+}
+
+const sources = shared('sources', () => new WeakMap<() => Scalar, PenaltySource | null>());
+
+/**
+ * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. The penalty
+ * is computed once in its life for that.
+ */
+export function sourceOf(penalty: Penalty): PenaltySource | null {
+  const { closure, kind } = penalty;
+  if (closure === undefined || kind === 'activity') return null;
+  const known = sources.get(closure);
+  if (known !== undefined) return known;
+  const found: Array<PenaltySource | null> = [];
+  tidy(() => void found.push(inspectPenalty(penalty).source));
+  sources.set(closure, found[0]!);
+  return found[0]!;
+}
+
+/**
+ * Whether a loss is one that the host made of a regularizer and a weight, or an added penalty: always that of the same two. A
+ * loss that was added by hand may be another one at each step. The host makes all of its own from one line of code, by which
+ * they are known.
+ */
+export const isOfRegularizer = (closure: () => Scalar): boolean =>
+  wasAdded(closure) || String(closure) === (hostCode ??= findHostCode());
+
+let hostCode: string | undefined;
+
+function findHostCode(): string {
+  // With a name, or the automatic names of the user's layers would all shift by one.
+  const layer = layers.dense({ name: 'probe', units: 1, kernelRegularizer: regularizers.l2({ l2: 1 }) });
+  layer.build([null, 1]);
+  layer.weights.forEach((weight) => weight.dispose());
+  return String(layer.losses[0]);
+}
+
 /** Where `apply` is defined for the regularizers that a layer may use: their classes, or the objects themselves. */
 function applyOwners(layer: Layer): Regularizer[] {
-  const wrapped = (layer as { layer?: Layer }).layer;
-  const members: unknown[] = [layer, wrapped ?? {}].flatMap((one) => Object.values<unknown>(one));
-  const candidates = members.filter(
+  const candidates = Object.values(layer as object).filter(
     (member): member is Regularizer =>
       typeof member === 'object' && member !== null && 'apply' in member && !(member instanceof layers.Layer),
   );

@@ -1,71 +1,93 @@
-import { CallbackList, CustomCallback, type Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, putBack } from './model.js';
+import { CallbackList, type Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { internals, validationDataKey, validationNames } from './model.js';
+import { RANK, onAssign, patch, shared } from './patch.js';
+
+/** One run of `fit` or `fitDataset`: what the callbacks of it have in common. */
+export interface Run {
+  /** The models that are trained: of a `Sequential` the one that it hides. */
+  readonly models: readonly LayersModel[];
+  readonly validates: boolean;
+  /**
+   * After which batch of an epoch the host validates before any callback can move the weights; `undefined` where it validates
+   * after the callbacks of the last batch, as `fitDataset` does.
+   */
+  readonly validatesAfterBatch: number | undefined;
+  /** What the host's validation keys hold, see {@link validationNames}; empty where there is no validation. */
+  readonly validationNames: ReadonlyMap<string, string | undefined>;
+  /** The host's key of the true data loss in validation; `undefined` where there is none, or the host lost it. */
+  readonly validationDataKey: string | undefined;
+  /** Calls a listener once, when the run is over, however it ends. */
+  onEnd(listener: () => void): void;
+}
+
+/** Runs by the parameters that all of their callbacks are given. */
+const runs = shared('runs', () => new WeakMap<object, Run>());
+
+/** The run that a callback is part of; to be called from `setModel`. */
+export function runOf(model: LayersModel, params: Callback['params']): Run {
+  const run = runs.get(params) ?? fitRun(model, params);
+  runs.set(params, run);
+  return run;
+}
+
+function fitRun(model: LayersModel, params: Callback['params']): Run {
+  const { samples, batchSize, doValidation } = params as { [name: string]: number | null | undefined };
+  const isFit = samples != null;
+  const by = isFit ? 'fit' : 'fitDataset';
+  return {
+    models: [model],
+    validates: Boolean(doValidation),
+    validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
+    validationNames: doValidation ? validationNames(model, by) : new Map(),
+    validationDataKey: doValidation ? validationDataKey(model, by) : undefined,
+    onEnd: (listener) => whenTrainingEnds(model, listener),
+  };
+}
 
 /**
- * Calls `ended` once when the `fit` or `fitDataset` that is running now is over, however it ends: no callback of the
- * host hears of a run that throws, but both clear `isTraining` in a `finally`.
+ * No callback of the host is told of a run that throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1588-L1589 | fit}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L497-L498 | fitDataset}
  */
-export function whenRunEnds(model: LayersModel, ended: () => void): void {
-  const host = internals(model);
-  const before = Object.getOwnPropertyDescriptor(host, 'isTraining');
-  Object.defineProperty(host, 'isTraining', {
-    configurable: true,
-    enumerable: true,
-    get: () => true,
-    set: (value: boolean) => {
-      putBack(host, 'isTraining', before);
-      ended();
-      host.isTraining = value;
-    },
+function whenTrainingEnds(model: LayersModel, listener: () => void): void {
+  const release = onAssign(internals(model), 'isTraining', () => {
+    release();
+    listener();
   });
 }
 
 /**
- * Moves a callback behind BaseLogger in the run that is about to begin, before the progress bar and the user's other
+ * Moves a callback of the run that is about to begin behind BaseLogger, before the progress bar and the user's other
  * callbacks: what it writes into a log, all of them read, in whatever order they were given. (Before BaseLogger it
  * would leave tensors in BaseLogger's totals when a run throws.)
  *
  * To be called from `setModel`, which the host follows with `onTrainBegin` on the same list at once: the list cannot be
  * had otherwise.
  *
- * @param begins - Is given the list of the run, in its new order, before any callback hears of the run.
+ * @param begins - Is given the callbacks of the run, in their new order, before any is told of the run.
  * @returns Gives up, where the run ends before it begins.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L585-L591 | the order}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}
  */
-export function runBehindBaseLogger(
+export function runAfterBaseLogger(
   callback: Callback,
   begins: (callbacks: CallbackList['callbacks']) => void,
 ): () => void {
-  const prototype = CallbackList.prototype;
-  const onTrainBegin = prototype.onTrainBegin;
-  const giveUp = () => {
-    if (prototype.onTrainBegin === placing) prototype.onTrainBegin = onTrainBegin;
-  };
-  const placing = function (this: CallbackList, ...args: Parameters<CallbackList['onTrainBegin']>) {
-    giveUp();
-    if (this.callbacks.includes(callback)) {
-      const [baseLogger, ...others] = this.callbacks.filter((other) => other !== callback);
-      this.callbacks = [baseLogger!, callback, ...others];
-      begins(this.callbacks);
-    }
-    return this.onTrainBegin(...args);
-  };
-  prototype.onTrainBegin = placing;
+  const giveUp = patch(
+    CallbackList.prototype,
+    'onTrainBegin',
+    RANK.watch,
+    (inner) =>
+      async function (this: CallbackList, ...args) {
+        giveUp();
+        if (this.callbacks.includes(callback)) {
+          const [baseLogger, ...others] = this.callbacks.filter((other) => other !== callback);
+          this.callbacks = [baseLogger!, callback, ...others];
+          begins(this.callbacks);
+        }
+        return inner.apply(this, args);
+      },
+  );
   return giveUp;
-}
-
-/**
- * Why the host did not take a callback of ours for a callback but copied its methods into one of its own, as it does
- * with plain objects: `mixed`, a plain object stands before it in `callbacks`; `foreign`, the host is another copy of
- * tfjs-layers. `undefined` where `receiver`, the `this` of such a method, is as it should be.
- *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L470-L495 | standardizeCallbacks}
- */
-export function adoption(receiver: unknown, own: new (...args: never[]) => Callback): 'mixed' | 'foreign' | undefined {
-  if (receiver instanceof own) return undefined;
-  return receiver instanceof CustomCallback ? 'mixed' : 'foreign';
 }

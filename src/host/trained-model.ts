@@ -1,7 +1,8 @@
-import { LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from './activity-regularizers.js';
-import { describe } from '../util/describe.js';
-import { isForeignLayersModel, trainedModel } from './model.js';
+import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
+import { describe, list } from '../util/describe.js';
+import { hidden, internals, isForeignLayersModel, trainedModel } from './model.js';
+import { onAssign } from './patch.js';
+import { placesInModel } from './walk.js';
 
 /** What to do when the app and this library load two copies of tfjs-layers. */
 export const ONE_COPY =
@@ -62,4 +63,50 @@ function notALayersModel(value: unknown): Error {
   return new Error(
     `${expected} ${describe(value)}. Pass what \`tf.model\`, \`tf.sequential\` or \`tf.loadLayersModel\` gave.`,
   );
+}
+
+/**
+ * Refuses models with a layer whose own `activityRegularizer` is set: TensorFlow.js throws when such a layer is applied,
+ * and ignores it silently where the layer is wrapped, in a TimeDistributed, say.
+ *
+ * @throws Error that names the layers.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1030-L1034 | Layer.apply}
+ */
+export function refuseActivityRegularizers(model: LayersModel): void {
+  const found = placesInModel(model)
+    .map(({ layer }) => layer)
+    .filter(({ activityRegularizer }) => activityRegularizer != null);
+  if (found.length === 0) return;
+  throw new Error(
+    'Expected no layer to have an `activityRegularizer`, which TensorFlow.js does not support, got ' +
+      `${list(new Set(found.map(({ name }) => name)))}. Leave it out, and put \`activityRegularization({l1, l2})\` of ` +
+      'tfjs-decomposed-loss after the layer.',
+  );
+}
+
+/**
+ * Changes a model, and each that a `Sequential` builds in its place from then on. The one before is restored, unless it is
+ * being trained: `compile` in a callback changes the next training, not the one that runs.
+ *
+ * @param change - Changes the model that is trained, and returns how to restore it.
+ * @returns Restores all of them.
+ */
+export function changeTrained(
+  model: LayersModel,
+  trained: LayersModel,
+  change: (one: LayersModel) => () => void,
+): () => void {
+  let current = { trained, restore: change(trained) };
+  const remaining: Array<() => void> = [];
+  const onRebuild = (rebuilt: LayersModel): void => {
+    if (internals(current.trained).isTraining) remaining.push(current.restore);
+    else current.restore();
+    current = { trained: rebuilt, restore: change(rebuilt) };
+  };
+  const release = model instanceof Sequential ? onAssign(hidden(model), 'model', onRebuild) : () => {};
+  return () => {
+    current.restore();
+    remaining.splice(0).forEach((restore) => restore());
+    release();
+  };
 }

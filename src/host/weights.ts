@@ -1,7 +1,6 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
-import { LayersModel } from '@tensorflow/tfjs-layers';
-import { innerLayers } from './declared.js';
-import type { Layer } from './model.js';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { placesInModel } from './walk.js';
 
 /**
  * Remembers the values of a model's weights, without a copy of them.
@@ -30,13 +29,8 @@ export function rememberWeights(model: LayersModel): { restore(): void; forget()
 /** Of each weight, by the name that optimizers know it under, the layer it is in: its path, as penalties have it. */
 export function weightPaths(model: LayersModel): Map<string, string> {
   const paths = new Map<string, string>();
-  const visit = (layer: Layer, path: string): void => {
-    const within = layer instanceof LayersModel ? layer.layers.map(named) : innerLayers(layer).within;
-    within.forEach((inner) => visit(inner.layer, [path, inner.name].filter((name) => name !== '').join('/')));
+  for (const { layer, path } of placesInModel(model)) {
     layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
-  };
-  visit(model, '');
+  }
   return paths;
 }
-
-const named = (layer: Layer): { layer: Layer; name: string } => ({ layer, name: layer.name });

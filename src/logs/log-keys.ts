@@ -1,11 +1,11 @@
 import { describe, list } from '../util/describe.js';
 import type { Breakdown } from '../regularizers/penalty-groups.js';
 
-/** The names under which the values stand in the logs and in `history.history`. */
+/** The names of the values in the logs and in `history.history`. */
 export interface LogKeys {
   /** The data loss in training. Default `'data_loss'`. */
   dataLoss: string;
-  /** The regularization loss in training, and what stands before `/<layer>` in a breakdown. Default `'regularization_loss'`. */
+  /** The regularization loss in training, and what comes before `/<layer>` in a breakdown. Default `'regularization_loss'`. */
   regularizationLoss: string;
   /** The data loss in validation. Default `'val_'` and the name of `dataLoss`. */
   valDataLoss: string;
@@ -23,17 +23,20 @@ const HOST_KEYS = ['batch', 'size'];
 /**
  * Fills in the default names.
  *
+ * @param caller - The public function whose argument they are.
  * @throws Error if an entry is unknown or not a name, or if two values would have one name.
  */
-export function resolveLogKeys(args: Partial<LogKeys> = {}): LogKeys {
+export function resolveLogKeys(caller: string, args: Partial<LogKeys> = {}): LogKeys {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) {
     throw new Error(
-      `Expected \`logKeys\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}, say.`,
+      `Expected \`logKeys\` of \`${caller}\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}.`,
     );
   }
   for (const [entry, name] of Object.entries(args)) {
     if (!NAMES.includes(entry as keyof LogKeys)) {
-      throw new Error(`Expected \`logKeys\` to rename ${list(NAMES)}, got \`${entry}\`. Use one of those entries.`);
+      throw new Error(
+        `Expected \`logKeys\` of \`${caller}\` to rename ${list(NAMES)}, got \`${entry}\`. Use one of those entries.`,
+      );
     }
     // The host keeps its sums in plain objects, where such a name has a meaning of its own.
     if (name !== undefined && (typeof name !== 'string' || name === '' || name in Object.prototype)) {

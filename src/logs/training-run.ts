@@ -1,77 +1,70 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
-import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from '../host/activity-regularizers.js';
-import { list } from '../util/describe.js';
-import { EpochAverage } from '../util/weighted-mean.js';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Run } from '../host/run.js';
+import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
+import { refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedActivity } from '../loss/evaluated-activity.js';
-import { notWatchable, watchSteps, type ObservedStep } from '../host/step-watch.js';
-import { validationDataKey } from '../host/model.js';
+import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
+import { list } from '../util/describe.js';
+import { currentPenalties, readNumbers, sumOf } from '../util/scalars.js';
+import { WeightedMean } from '../util/weighted-mean.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
-import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { currentPenalties, readNumbers, sumOf } from '../util/scalars.js';
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {
   readonly #model: LayersModel;
+  readonly #run: Run;
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
-  readonly #valDataKey: string | undefined;
-  readonly #validatesAfterBatch: number | undefined;
-  readonly #average = new EpochAverage();
+  readonly #mean = new WeightedMean();
+  readonly #validatedActivity: EvaluatedActivity | undefined;
   #names: string[] | undefined;
-  #stopWatching: () => void = () => {};
-  #steps: ObservedStep[] = [];
+  #watch: StepWatch<StepLoss> | undefined;
   #ofBatch: Scalar[] = [];
   #validated: Scalar | undefined;
-  #validatedActivity: EvaluatedActivity | undefined;
 
-  constructor(model: LayersModel, params: Callback['params'], keys: LogKeys, breakdown: Breakdown) {
+  constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
+    const model = run.models[0]!;
     refuseActivityRegularizers(model);
     this.#model = model;
+    this.#run = run;
     this.#keys = keys;
     this.#breakdown = breakdown;
-    const { samples, batchSize, doValidation } = params as { [name: string]: number | null };
-    if (doValidation) {
-      this.#valDataKey = validationDataKey(model, samples !== null ? 'fit' : 'fitDataset');
-      if (this.#valDataKey === undefined) warnOfLostValidation(model);
-      // `fit` validates within the last batch, before callbacks can move the weights; `fitDataset` after it.
-      this.#validatesAfterBatch = samples !== null ? Math.ceil(samples! / batchSize!) - 1 : undefined;
-      this.#validatedActivity = new EvaluatedActivity(model);
-    }
-  }
-
-  beginEpoch(): void {
-    this.#average.dispose();
-    this.#names = undefined;
+    if (!run.validates) return;
+    if (run.validationDataKey === undefined) warnOfLostValidation(model);
+    this.#validatedActivity = new EvaluatedActivity(model);
   }
 
   beginBatch(): void {
-    const heard = (step: ObservedStep) => {
-      this.#steps.push(step);
+    const each = this.#breakdown !== 'none';
+    const take: typeof keepParts = (loss) => {
       this.#validatedActivity?.restart();
+      return keepParts(loss);
     };
-    this.#stopWatching = watchSteps(this.#model, heard, this.#breakdown !== 'none');
+    this.#watch = watchSteps(this.#model, { each, take, discard: disposeParts });
   }
 
   /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
   endBatch(batch: number, logs: Logs): void {
-    this.#stopWatching();
-    const step = this.#takeStep(logs['loss']);
+    const step = this.#watch!.of(logs['loss']);
+    this.#watch!.end();
+    if (step === undefined) throw foreignStep(this.#model, 'The step was made.');
     const { data, penalties } = step;
     const regularization = sumOf(penalties);
     this.#ofBatch = [data, regularization, ...penalties];
     logs[this.#keys.dataLoss] = data;
     logs[this.#keys.regularizationLoss] = regularization;
-    this.#average.add([data, regularization, ...this.#broken(penalties)], logs['size'] as number);
+    this.#mean.add([data, regularization, ...this.#broken(penalties)], logs['size'] as number);
     dispose(penalties.filter((penalty) => penalty !== regularization));
-    if (batch === this.#validatesAfterBatch) this.#validated = this.#penaltyNow();
+    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = this.#penaltyNow();
   }
 
-  /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. */
+  /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. Leaves no tensor. */
   async endEpoch(logs: Logs): Promise<void> {
-    const means = this.#average.means();
-    const valData = this.#valDataKey === undefined ? undefined : logs[this.#valDataKey];
+    const means = this.#mean.means();
+    const { validationDataKey } = this.#run;
+    const valData = validationDataKey === undefined ? undefined : logs[validationDataKey];
     const validation = valData instanceof Tensor ? [valData, (this.#validated ??= this.#penaltyNow())] : [];
     try {
       const numbers = await readNumbers(means ? [means, ...validation] : validation);
@@ -87,6 +80,9 @@ export class TrainingRun {
     } finally {
       dispose([means, this.#validated].filter((tensor) => tensor !== undefined));
       this.#validated = undefined;
+      this.#names = undefined;
+      this.#mean.dispose();
+      this.#validatedActivity?.restart();
     }
   }
 
@@ -114,37 +110,18 @@ export class TrainingRun {
     return tidy(() => sumOf([...currentPenalties(this.#model), ...(this.#validatedActivity?.means() ?? [])]));
   }
 
-  /**
-   * The step that made the batch's loss, among those that were heard since the batch began: other callbacks, and loops that
-   * run beside `fit`, may step the same model. Tensors have ascending ids.
-   */
-  #takeStep(loss: number | Scalar | undefined): ObservedStep {
-    const last = loss instanceof Tensor ? loss.id : Infinity;
-    const step = this.#steps.filter(({ id }) => id <= last).at(-1);
-    if (step === undefined) throw notWatchable(this.#model);
-    this.#steps = this.#steps.filter((other) => other !== step);
-    this.#forgetSteps();
-    return step;
-  }
-
-  #forgetSteps(): void {
-    dispose(this.#steps.map(({ data, penalties }) => [data, ...penalties]));
-    this.#steps = [];
-  }
-
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
-    this.#stopWatching();
+    this.#watch?.end();
     this.#validatedActivity?.dispose();
-    this.#forgetSteps();
     dispose([...this.#ofBatch, ...(this.#validated ? [this.#validated] : [])]);
-    this.#average.dispose();
+    this.#mean.dispose();
   }
 }
 
 function warnOfLostValidation(model: LayersModel): void {
   console.warn(
     `\`fitDataset\` loses validation values where outputs share a name (${list(model.outputNames)}), so the parts of ` +
-      "the validation loss are left out. Put a `tf.layers.activation({activation: 'linear', name})` behind each output.",
+      "the validation loss are left out. Put a `tf.layers.activation({activation: 'linear', name})` after each output.",
   );
 }

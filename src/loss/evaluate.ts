@@ -44,9 +44,9 @@ export async function evaluate(
   args: EvaluateArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  checkData('x', x);
-  checkData('y', y);
-  checkArguments(args, ['batchSize']);
+  checkData('evaluate', 'x', x);
+  checkData('evaluate', 'y', y);
+  checkArguments('evaluate', args, ['batchSize']);
   // The host's types leave out objects by name, which it takes.
   const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
   return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
@@ -66,7 +66,7 @@ export async function evaluateDataset(
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
   checkDataset(dataset);
-  checkArguments(args, ['batches']);
+  checkArguments('evaluateDataset', args, ['batches']);
   return listening(trained, async (activity) => {
     const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
     const values = asArray(await host);
@@ -81,7 +81,7 @@ function checkDataset(dataset: unknown): void {
   const isDrawable = typeof dataset === 'object' && dataset !== null && ('iterator' in dataset || 'next' in dataset);
   if (isDrawable) return;
   throw new Error(
-    `Expected \`dataset\` to be a tf.data.Dataset or its iterator, got ${describe(dataset)}. Pass tensors to \`evaluate\`.`,
+    `Expected \`dataset\` of \`evaluateDataset\` to be a tf.data.Dataset or its iterator, got ${describe(dataset)}. Pass tensors to \`evaluate\`.`,
   );
 }
 

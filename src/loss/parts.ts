@@ -1,69 +1,68 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames } from '../host/model.js';
+import { lossNames, partNames } from '../host/model.js';
+import type { StepLoss } from '../host/step.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 
-/** A loss in its parts. `total = data + regularization`, to float32 rounding. */
+/** Numbers by name. */
+export interface NamedNumbers {
+  [name: string]: number;
+}
+
+/** A loss in its parts. `total = data + regularization`, and `data` is the sum of weight times part; to float32 rounding. */
 export interface DecomposedLoss {
   /** What the optimizer minimises. */
   total: number;
-  /** How well the model fits: the (weighted) mean over the batch, summed over the outputs, without any penalty. */
+  /** How well the model fits: the mean over the batch, summed over the parts with their weights, without any penalty. */
   data: number;
   /** The sum of all penalties, on weights and on activations. */
   regularization: number;
-  /** The data loss of each output. */
-  outputs: OutputLoss[];
-  /** The metrics that the model was compiled with. */
-  metrics: MetricValue[];
-}
-
-/** The data loss of one output of a model. */
-export interface OutputLoss {
-  /** The output's name, as in `model.outputNames`. */
-  name: string;
-  /** The (weighted) mean over the batch. */
-  data: number;
-}
-
-/** The value of one of a model's compiled metrics. */
-export interface MetricValue {
-  /** The metric's name as in the host's logs: `acc`, or `<output>_acc` where there are several outputs. */
-  name: string;
-  /** As the host computes it: weights do not act on it. */
-  value: number;
+  /**
+   * The named parts of the data loss, without their weights; class and sample weights are inside. Of a compiled model: the data
+   * loss of each output, by its name in `model.outputNames`; outputs of one name are numbered, `out`, `out_1`.
+   */
+  parts: NamedNumbers;
+  /** By which weight each part counts in `data`. */
+  weights: NamedNumbers;
+  /**
+   * The metrics that the model was compiled with, by their names in the host's logs: `acc`, or `<output>_acc` where there are
+   * several outputs. Weights do not act on them.
+   */
+  metrics: NamedNumbers;
 }
 
 /**
- * Puts names to the values that stand behind the loss in what the host's training and test functions return.
+ * Names the values that follow the loss in what the host's training and test functions return.
  *
  * @param data - The data loss, which is the only output's where there is one output: the host repeats it only for several.
- * @param values - One value a name of `lossNames(model)` behind the first.
+ * @param values - One value for each name of `lossNames(model)` after the first.
  */
 export function nameValues(
   model: LayersModel,
   data: number,
   values: readonly number[],
-): Pick<DecomposedLoss, 'outputs' | 'metrics'> {
-  const outputNames = model.outputNames;
-  const own = outputNames.length === 1 ? [data] : values.slice(0, outputNames.length);
-  const rest = outputNames.length === 1 ? values : values.slice(outputNames.length);
-  const metricNames = lossNames(model).slice(-rest.length);
+): Pick<DecomposedLoss, 'parts' | 'weights' | 'metrics'> {
+  const names = partNames(model);
+  const count = names.length === 1 ? 0 : names.length;
+  const own = count === 0 ? [data] : values.slice(0, count);
+  const metricNames = lossNames(model).slice(1 + count);
   return {
-    outputs: outputNames.map((name, index) => ({ name, data: own[index]! })),
-    metrics: rest.map((value, index) => ({ name: metricNames[index]!, value })),
+    parts: Object.fromEntries(names.map((name, index) => [name, own[index]!])),
+    weights: Object.fromEntries(names.map((name) => [name, 1])),
+    metrics: Object.fromEntries(metricNames.map((name, index) => [name, values[count + index]!])),
   };
 }
 
 /**
  * Reads the loss of a step in its parts, in one transfer from the backend.
  *
- * @param values - What the host's step returned: the total, then the values of `lossNames(model)` behind it. Only read.
+ * @param values - What the host's step returned: the total, then the values of `lossNames(model)` after it. Only read.
  * @param parts - What the step was made of. Only read.
  */
 export async function readStep(
   model: LayersModel,
   values: readonly Scalar[],
-  parts: { data: Scalar; penalties: readonly Scalar[] },
+  parts: StepLoss,
 ): Promise<DecomposedLoss> {
   const numbers = await readNumbers([...values, parts.data, ...parts.penalties]);
   const [data, ...penalties] = numbers.slice(values.length);

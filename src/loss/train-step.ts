@@ -1,12 +1,12 @@
 import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from '../util/arguments.js';
-import { readStep, type DecomposedLoss } from './parts.js';
-import { notWatchable, watchSteps, type ObservedStep } from '../host/step-watch.js';
-import { runStep, standardizeBatch, type Batch, type Weighting } from '../host/batch.js';
-import { weightingBy } from './sample-weights.js';
+import { runStep, standardizeBatch, type Batch } from '../host/batch.js';
+import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
+import { checkArguments, checkData } from '../util/arguments.js';
 import type { ClassWeights, NamedTensors } from '../util/types.js';
+import { readStep, type DecomposedLoss } from './parts.js';
+import { weightingBy } from './sample-weights.js';
 
 /** What `trainStep` takes beside the model and the batch. */
 export interface TrainStepArgs {
@@ -40,15 +40,16 @@ export async function trainStep(
   args: TrainStepArgs = {},
 ): Promise<DecomposedLoss> {
   const trained = compiledModel(model);
-  checkData('x', x);
-  checkData('y', y);
-  checkArguments(args, ['classWeight', 'sampleWeight']);
+  checkData('trainStep', 'x', x);
+  checkData('trainStep', 'y', y);
+  checkArguments('trainStep', args, ['classWeight', 'sampleWeight']);
   const batch = await standardizeBatch(trained, x, y, args.classWeight);
   const { values, step } = runWatched(trained, batch, args.sampleWeight);
   try {
     return await readStep(trained, values, step);
   } finally {
-    dispose([values, step.data, step.penalties]);
+    dispose(values);
+    disposeParts(step);
   }
 }
 
@@ -57,22 +58,21 @@ function runWatched(
   model: LayersModel,
   batch: Batch,
   sampleWeight: NamedTensors | undefined,
-): { values: Scalar[]; step: ObservedStep } {
-  const steps: ObservedStep[] = [];
-  const release = watchSteps(model, (step) => steps.push(step));
+): { values: Scalar[]; step: StepLoss } {
+  const watch = watchSteps(model, { take: keepParts, discard: disposeParts });
   let values: Scalar[] = [];
   try {
-    const weighting: Weighting | undefined =
-      sampleWeight === undefined ? undefined : weightingBy(model, sampleWeight, batch.inputs[0]!.shape[0]);
+    const samples = batch.inputs[0]!.shape[0];
+    const weighting = sampleWeight === undefined ? undefined : weightingBy(model, sampleWeight, samples);
     values = runStep(model, batch, weighting);
-    const [step] = steps;
-    if (step === undefined) throw notWatchable(model);
+    const step = watch.of(values[0]);
+    if (step === undefined) throw foreignStep(model, 'The step was made.');
     return { values, step };
   } catch (error) {
-    dispose([values, steps.map(({ data, penalties }) => [data, ...penalties])]);
+    dispose(values);
     throw error;
   } finally {
-    release();
+    watch.end();
     batch.dispose();
   }
 }

@@ -1,13 +1,12 @@
-import { tidy } from '@tensorflow/tfjs-core';
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { declaredCalls } from '../host/declared.js';
-import { inspectPenalty, type PenaltySource } from '../host/regularizers.js';
 import { movedWeights } from '../host/model.js';
-import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
+import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
+import { sourceOf, type PenaltySource } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */
 export interface DeclaredRegularizer extends PenaltySource {
+  penalty: Penalty;
   /** Names of the models, wrappers and directions around it, and of the layer; of a cell only where it is one of several. */
   path: string;
   /** The layer or cell that the weight belongs to. */
@@ -37,37 +36,26 @@ export interface DeclaredRegularizer extends PenaltySource {
  */
 export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] {
   const trained = builtModel(model);
-  const calls = declaredCalls(trained);
-  const applied = count(penaltyCalls(trained).map(({ loss }) => loss));
-  const called = count(calls.map(({ loss }) => loss));
+  const applied = appliedPenalties(trained);
   const moved = movedWeights(trained);
-  return [...called].flatMap(([loss, times]) => {
-    const call = calls.find((one) => one.loss === loss)!;
-    const source = penaltySource(call);
+  return distinct(declaredPenalties(trained)).flatMap(({ penalty, calls }) => {
+    const source = sourceOf(penalty);
     if (source === null) return [];
-    const { path, layer: owner, asked: layer, recurrent } = call;
-    const frozen = !moved.has(source.weight);
-    return [{ ...source, path, owner, layer, calls: times, applied: applied.get(loss) ?? 0, recurrent, frozen }];
+    const { path, layer: owner, asked: layer, recurrent } = penalty;
+    const times = applied.filter(({ key }) => key === penalty.key).length;
+    return [
+      { ...source, penalty, path, owner, layer, calls, applied: times, recurrent, frozen: !moved.has(source.weight) },
+    ];
   });
 }
 
-const count = <T>(values: readonly T[]): Map<T, number> =>
-  values.reduce((counts, value) => counts.set(value, (counts.get(value) ?? 0) + 1), new Map<T, number>());
-
-const sources = new WeakMap<() => unknown, PenaltySource | null>();
-
-/**
- * The regularizer and the weight behind a penalty; `null` for one on activations or a loss that was added by hand. The
- * penalty is computed once in its life for that.
- */
-export function penaltySource(call: PenaltyCall): PenaltySource | null {
-  if (call.loss === undefined) return null;
-  const known = sources.get(call.loss);
-  if (known !== undefined) return known;
-  let source: PenaltySource | null = null;
-  tidy(() => {
-    source = inspectPenalty(call).source ?? null;
-  });
-  sources.set(call.loss, source);
-  return source;
+/** Each of some penalties once, and how often it is among them. */
+export function distinct(penalties: readonly Penalty[]): Array<{ penalty: Penalty; calls: number }> {
+  const byKey = new Map<unknown, { penalty: Penalty; calls: number }>();
+  for (const penalty of penalties) {
+    const known = byKey.get(penalty.key);
+    if (known) known.calls += 1;
+    else byKey.set(penalty.key, { penalty, calls: 1 });
+  }
+  return [...byKey.values()];
 }

@@ -1,13 +1,31 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { movedWeights } from '../host/model.js';
+import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
+import { sourceOf } from '../host/regularizers.js';
+import { builtModel, changeTrained } from '../host/trained-model.js';
 import { checkArguments } from '../util/arguments.js';
-import { penaltySource } from './declared-regularizers.js';
 import { describe } from '../util/describe.js';
-import { enforcedPenalties, type EnforceRegularizersArgs } from './enforced-penalties.js';
-import { changeTrained, replacePenalties } from '../host/calculation.js';
-import { declaredCalls } from '../host/declared.js';
-import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
+import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
-import { builtModel } from '../host/trained-model.js';
+
+/** Which of the host's ways with penalties `enforceRegularizers` changes. */
+export interface EnforceRegularizersArgs {
+  /**
+   * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
+   * cell or several, both directions of a Bidirectional, and ConvLSTM2D. TensorFlow.js drops them. Default `true`.
+   */
+  recurrent?: boolean;
+  /**
+   * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once a call.
+   * Default `true`.
+   */
+  sharedOnce?: boolean;
+  /**
+   * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does. They add a constant to
+   * the loss and nothing to the gradients. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
+   */
+  frozen?: boolean;
+}
 
 /** What `enforceRegularizers` did. */
 export interface EnforcedRegularizers {
@@ -69,47 +87,64 @@ export function enforceRegularizers(model: LayersModel, args: EnforceRegularizer
   if (former?.options === key) return former.enforced!;
   former?.enforced!.restore();
 
-  const before = penaltyCalls(trained);
+  const before = appliedPenalties(trained);
   const entry: InForce = { options: key };
-  let putBack: (() => void) | undefined = changeTrained(model, trained, (one) => {
-    const restorePenalties = replacePenalties(one, (prefix) => enforcedPenalties(one, options, prefix));
+  let undo: (() => void) | undefined = changeTrained(model, trained, (one) => {
+    const restore = changePenalties(one, { rule: (declared) => asInKeras(one, declared, options) });
     inForce.set(one, entry);
     return () => {
-      restorePenalties();
+      restore();
       inForce.delete(one);
     };
   });
   entry.enforced = {
     changes: changes(trained, before),
     restore() {
-      putBack?.();
-      putBack = undefined;
+      undo?.();
+      undo = undefined;
     },
   };
   return entry.enforced;
 }
 
 function resolve(args: EnforceRegularizersArgs): Required<EnforceRegularizersArgs> {
-  checkArguments(args, OPTIONS);
+  checkArguments('enforceRegularizers', args, OPTIONS);
   for (const [name, value] of Object.entries(args)) {
     if (value !== undefined && typeof value !== 'boolean') {
-      throw new Error(`Expected \`${name}\` to be true or false, got ${describe(value)}. Pass a boolean.`);
+      throw new Error(
+        `Expected \`${name}\` of \`enforceRegularizers\` to be true or false, got ${describe(value)}. Pass a boolean.`,
+      );
     }
   }
   const { recurrent = true, sharedOnce = true, frozen = false } = args;
   return { recurrent, sharedOnce, frozen };
 }
 
-function changes(trained: LayersModel, before: readonly PenaltyCall[]): EnforcedChange[] {
-  const identity = (call: PenaltyCall) => call.loss ?? `${call.path}#${call.index}`;
-  const count = (calls: readonly PenaltyCall[], one: PenaltyCall) =>
-    calls.filter((call) => identity(call) === identity(one)).length;
-  const after = penaltyCalls(trained);
-  const distinct = new Map(declaredCalls(trained).map((call) => [identity(call), call]));
-  return [...distinct.values()].flatMap((call) => {
-    const [callsBefore, calls] = [count(before, call), count(after, call)];
+/** What a layer computes from its inputs, or by a method of its own, counts once a call, as in Keras. */
+function asInKeras(
+  model: LayersModel,
+  declared: readonly Penalty[],
+  options: Required<EnforceRegularizersArgs>,
+): Penalty[] {
+  const moved = options.frozen ? movedWeights(model) : undefined;
+  const seen = new Set<unknown>();
+  return declared.filter((penalty) => {
+    if (penalty.recurrent && !options.recurrent) return false;
+    const source = moved && sourceOf(penalty);
+    if (source && !moved.has(source.weight)) return false;
+    if (!options.sharedOnce || penalty.closure === undefined || penalty.kind === 'activity') return true;
+    return !seen.has(penalty.key) && seen.add(penalty.key);
+  });
+}
+
+function changes(trained: LayersModel, before: readonly Penalty[]): EnforcedChange[] {
+  const after = appliedPenalties(trained);
+  return distinct(declaredPenalties(trained)).flatMap(({ penalty }) => {
+    const [callsBefore, calls] = [before, after].map((all) => all.filter(({ key }) => key === penalty.key).length);
     if (callsBefore === calls) return [];
-    const source = penaltySource(call);
-    return [{ layer: call.path, weight: source && shortName(source.weight), callsBefore, calls }];
+    const source = sourceOf(penalty);
+    return [
+      { layer: penalty.path, weight: source && shortName(source.weight), callsBefore: callsBefore!, calls: calls! },
+    ];
   });
 }

@@ -1,16 +1,18 @@
 import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { penaltySource } from './declared-regularizers.js';
-import { fusedPenalty, type Coefficients } from './fused-penalty.js';
-import { actingCoefficients, isOfRegularizer } from '../host/regularizers.js';
-import { changeTrained, sumPenalties } from '../host/calculation.js';
-import { penaltyCalls } from '../host/penalties.js';
-import type { PenaltyCall } from '../host/penalties.js';
-import type { PenaltySource } from '../host/regularizers.js';
-import type { PenaltySum } from '../host/calculation.js';
-import { shortName } from './penalty-groups.js';
+import {
+  addsThoseOfLayers,
+  appliedPenalties,
+  changePenalties,
+  type Penalty,
+  type PenaltySum,
+} from '../host/penalties.js';
+import { actingCoefficients, isOfRegularizer, sourceOf, type PenaltySource } from '../host/regularizers.js';
+import { builtModel, changeTrained } from '../host/trained-model.js';
 import { sumOf } from '../util/scalars.js';
-import { builtModel } from '../host/trained-model.js';
+import { distinct } from './declared-regularizers.js';
+import { fusedPenalty, type Coefficients } from './fused-penalty.js';
+import { shortName } from './penalty-groups.js';
 
 /** What `fuseRegularizers` did. */
 export interface FusedRegularizers {
@@ -56,62 +58,71 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   const former = inForce.get(trained);
   if (former !== undefined) return former;
 
-  const calls = penaltyCalls(trained);
-  const distinct = [...new Map(calls.map((call) => [call.loss ?? call, call])).values()];
-  let putBack: (() => void) | undefined = undefined;
+  checkAddsThoseOfLayers(trained);
+  const all = distinct(appliedPenalties(trained)).map(({ penalty }) => penalty);
+  let undo: (() => void) | undefined = undefined;
   const handle: FusedRegularizers = {
-    fused: distinct.filter((call) => fusable(call) !== undefined).map(named),
-    leftAlone: distinct.filter((call) => fusable(call) === undefined).map(named),
+    fused: all.filter((penalty) => fusable(penalty) !== undefined).map(named),
+    leftAlone: all.filter((penalty) => fusable(penalty) === undefined).map(named),
     restore() {
-      putBack?.();
-      putBack = undefined;
+      undo?.();
+      undo = undefined;
     },
   };
-  putBack = changeTrained(model, trained, (one) => {
-    const restoreSum = sumPenalties(one, fusedSum);
+  undo = changeTrained(model, trained, (one) => {
+    checkAddsThoseOfLayers(one);
+    const restore = changePenalties(one, { sum: fusedSum });
     inForce.set(one, handle);
     return () => {
-      restoreSum();
+      restore();
       inForce.delete(one);
     };
   });
   return handle;
 }
 
-function named(call: PenaltyCall): FusedTerm {
-  const source = sourceOf(call);
-  return { layer: call.path, weight: source && shortName(source.weight) };
+function checkAddsThoseOfLayers(model: LayersModel): void {
+  if (addsThoseOfLayers(model)) return;
+  throw new Error(
+    `Expected \`${model.name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its ` +
+      'own. Leave that model as it is.',
+  );
 }
 
-/** Of a loss that was added by hand nothing is asked, not even its value: it may count how often it is. */
-const sourceOf = (call: PenaltyCall): PenaltySource | null =>
-  call.loss !== undefined && !call.activity && isOfRegularizer(call.loss) ? penaltySource(call) : null;
+function named(penalty: Penalty): FusedTerm {
+  const source = knownSource(penalty);
+  return { layer: penalty.path, weight: source && shortName(source.weight) };
+}
+
+/** A loss that was added by hand is not even computed for this: it may count how often it is. */
+const knownSource = (penalty: Penalty): PenaltySource | null =>
+  penalty.closure !== undefined && isOfRegularizer(penalty.closure) ? sourceOf(penalty) : null;
 
 interface Group extends Coefficients {
   places: number[];
   sources: PenaltySource[];
 }
 
-const fusedSum: PenaltySum = (calls, each) => {
+const fusedSum: PenaltySum = (penalties, each) => {
   const parts: Scalar[] = [];
   try {
-    return { sum: addUp(calls, each, parts), parts };
+    return { sum: addUp(penalties, each, parts), parts };
   } catch (error) {
     dispose(parts);
     throw error;
   }
 };
 
-/** @param parts - Is given each penalty by itself, kept, at its place among the calls. */
-function addUp(calls: readonly PenaltyCall[], each: boolean, parts: Scalar[]): Scalar {
+/** @param parts - Is given each penalty by itself, kept, at its place among the penalties. */
+function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): Scalar {
   const others: Scalar[] = [];
   const groups = new Map<string, Group>();
-  calls.forEach((call, place) => {
-    const term = fusable(call);
+  penalties.forEach((penalty, place) => {
+    const term = fusable(penalty);
     if (term === undefined) {
-      const penalty = cast(call.penalty(), 'float32');
-      others.push(penalty);
-      if (each) parts[place] = keep(clone(penalty));
+      const value = cast(penalty.value(), 'float32');
+      others.push(value);
+      if (each) parts[place] = keep(clone(value));
       return;
     }
     // Apart by whether the weight is trained: the gradients of one operation are computed together.
@@ -134,8 +145,8 @@ function addUp(calls: readonly PenaltyCall[], each: boolean, parts: Scalar[]): S
 }
 
 /** The weight and the coefficients of a penalty that a class we know computes; `undefined` for any other. */
-function fusable(call: PenaltyCall): ({ source: PenaltySource } & Coefficients) | undefined {
-  const source = sourceOf(call);
+function fusable(penalty: Penalty): ({ source: PenaltySource } & Coefficients) | undefined {
+  const source = knownSource(penalty);
   if (source === null) return undefined;
   const known = actingCoefficients(source.regularizer);
   const isPenalty = known !== undefined && (known.l1 !== 0 || known.l2 !== 0);

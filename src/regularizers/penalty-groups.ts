@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
-import { penaltySource } from './declared-regularizers.js';
+import { appliedPenalties, type Penalty } from '../host/penalties.js';
+import { sourceOf } from '../host/regularizers.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';
@@ -23,15 +23,15 @@ const ACTIVITY = 'activity';
  * @returns One name a value, in their order: `<layer>` or `<layer>/<weight>`.
  */
 export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'): string[] {
-  const calls = penaltyCalls(model);
+  const penalties = appliedPenalties(model);
   return breakdown === 'layer'
-    ? calls.map(({ path }) => path)
-    : calls.map((call) => `${call.path}/${weightName(call)}`);
+    ? penalties.map(({ path }) => path)
+    : penalties.map((penalty) => `${penalty.path}/${weightName(penalty)}`);
 }
 
-function weightName(call: PenaltyCall): string {
-  if (call.activity) return ACTIVITY;
-  const source = penaltySource(call);
+function weightName(penalty: Penalty): string {
+  if (penalty.kind === 'activity') return ACTIVITY;
+  const source = sourceOf(penalty);
   return source ? shortName(source.weight) : ADDED;
 }
 

@@ -1,11 +1,12 @@
-import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
-import { refuseActivityRegularizers } from '../host/activity-regularizers.js';
+import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
+import { isActivityLayer } from '../host/activity.js';
+import { appliedPenalties } from '../host/penalties.js';
 import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
-import { penaltyCalls, type PenaltyCall } from '../host/penalties.js';
-import { shortName } from './penalty-groups.js';
+import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
-import { builtModel } from '../host/trained-model.js';
+import { distinct } from './declared-regularizers.js';
+import { shortName } from './penalty-groups.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
 export interface RegularizationTerm {
@@ -52,13 +53,15 @@ export interface RegularizationTerm {
 export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
   const trained = builtModel(model);
   refuseActivityRegularizers(trained);
-  const groups = groupCalls(penaltyCalls(trained));
+  const all = distinct(appliedPenalties(trained));
   let terms: RegularizationTerm[] = [];
   tidy(() => {
-    const parts = groups.flatMap(({ call, calls }) => {
-      const { value, source } = inspectPenalty(call);
-      const named = call.activity ? [activityPart(call.activity, value)] : split(value, source);
-      return named.map((part) => ({ ...part, layer: call.path, calls }));
+    const parts = all.flatMap(({ penalty, calls }) => {
+      const { value, source } = inspectPenalty(penalty);
+      const { layer, path } = penalty;
+      const named =
+        isActivityLayer(layer) && penalty.kind === 'activity' ? [activityPart(layer, value)] : split(value, source);
+      return named.map((part) => ({ ...part, layer: path, calls }));
     });
     const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
     const whole = sumOfNumbers(values);
@@ -70,25 +73,14 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
   return terms;
 }
 
-function groupCalls(calls: readonly PenaltyCall[]): Array<{ call: PenaltyCall; calls: number }> {
-  const groups = new Map<string, { call: PenaltyCall; calls: number }>();
-  for (const call of calls) {
-    const key = `${call.path}#${call.layer.id}#${call.index}`;
-    const group = groups.get(key);
-    if (group) group.calls += 1;
-    else groups.set(key, { call, calls: 1 });
-  }
-  return [...groups.values()];
-}
-
 type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
 
 function activityPart({ l1, l2 }: { l1: number; l2: number }, value: Scalar): Part {
   return { weight: null, kind: 'activity', regularizer: null, l1, l2, value };
 }
 
-function split(value: Scalar, source: PenaltySource | undefined): Part[] {
-  if (source === undefined) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];
+function split(value: Scalar, source: PenaltySource | null): Part[] {
+  if (source === null) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];
   const known = coefficients(source.regularizer);
   const named = { weight: shortName(source.weight), regularizer: className(source.regularizer) };
   if (known === undefined) return [{ ...named, kind: 'custom', l1: 0, l2: 0, value }];

@@ -1,13 +1,12 @@
 import { tidy } from '@tensorflow/tfjs-core';
-import { regularizers, type LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
-import { declaredRegularizers } from './declared-regularizers.js';
-import { describe } from '../util/describe.js';
-import { addPenalty, askedLayers } from '../host/changes.js';
-import { inspectPenalty, type Regularizer } from '../host/regularizers.js';
-import { penaltyCalls } from '../host/penalties.js';
-import { shortName } from './penalty-groups.js';
+import { regularizers, type LayerVariable, type LayersModel } from '@tensorflow/tfjs-layers';
+import { addPenalty, appliedPenalties, layersWithPenalties } from '../host/penalties.js';
+import { inspectPenalty, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
+import { checkArguments } from '../util/arguments.js';
+import { describe } from '../util/describe.js';
+import { declaredRegularizers } from './declared-regularizers.js';
+import { shortName } from './penalty-groups.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
 
 /** What `addWeightDecay` takes beside the model. */
@@ -81,12 +80,12 @@ export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): We
     const present = regularized.get(weight) ?? [];
     return args.alsoRegularized === true ? present.some((one) => decays.has(one)) : present.length > 0;
   };
-  const carriers = [...askedLayers(trained)].sort(([, asks], [, others]) => asks - others);
+  const carriers = [...layersWithPenalties(trained)].sort(([, calls], [, others]) => calls - others);
   const fresh = chosen.filter((placed) => !isLeftAlone(placed));
   const penalties = fresh.map(({ weight, layer, path }) => {
-    const own = carriers.find(([carrier, asks]) => asks === 1 && carrier.weights.includes(weight));
-    const [carrier, asks] = own ?? carriers[0]!;
-    const regularizer = regularizers.l1l2({ l1: l1 / asks, l2: l2 / asks });
+    const own = carriers.find(([carrier, calls]) => calls === 1 && carrier.weights.includes(weight));
+    const [carrier, calls] = own ?? carriers[0]!;
+    const regularizer = regularizers.l1l2({ l1: l1 / calls, l2: l2 / calls });
     decays.add(regularizer);
     return addPenalty(carrier, () => regularizer.apply(weight.read()), { path, layer });
   });
@@ -94,7 +93,7 @@ export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): We
     added: fresh.map(named),
     leftAlone: chosen.filter(isLeftAlone).map(named),
     restore() {
-      if (penalties.some((penalty) => !penalty.isThere())) {
+      if (penalties.some((penalty) => !penalty.isActive())) {
         throw new Error(
           `Expected the penalties that \`addWeightDecay\` added to \`${model.name}\` to be where it put them, got some ` +
             'that something else replaced since. Undo later changes first: call their `restore()` in reverse order.',
@@ -113,11 +112,13 @@ const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path,
 const NAMES = ['l1', 'l2', 'include', 'exclude', 'alsoRegularized'];
 
 function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
-  checkArguments(args, NAMES);
+  checkArguments('addWeightDecay', args, NAMES);
   const { l1 = 0, l2 = 0 } = args;
   for (const [name, value] of Object.entries({ l1, l2 })) {
     if (!Number.isFinite(value) || value < 0) {
-      throw new Error(`Expected \`${name}\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, say.`);
+      throw new Error(
+        `Expected \`${name}\` of \`addWeightDecay\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, say.`,
+      );
     }
   }
   if (l1 === 0 && l2 === 0) {
@@ -126,11 +127,11 @@ function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
   return { l1, l2 };
 }
 
-/** The regularizers on each weight: those that training adds, and those that a layer or a cell declares in vain. */
+/** The regularizers on each weight: those that training adds, and those that a layer or a cell declares without effect. */
 function regularizersByWeight(trained: LayersModel): Map<LayerVariable, Regularizer[]> {
-  const computed = penaltyCalls(trained).filter(({ loss }) => loss === undefined);
-  const found: Array<{ weight: LayerVariable; regularizer: Regularizer }> = [...declaredRegularizers(trained)];
-  tidy(() => found.push(...computed.flatMap((call) => inspectPenalty(call).source ?? [])));
+  const computed = appliedPenalties(trained).filter(({ closure }) => closure === undefined);
+  const found: PenaltySource[] = [...declaredRegularizers(trained)];
+  tidy(() => found.push(...computed.flatMap((penalty) => inspectPenalty(penalty).source ?? [])));
   const byWeight = new Map<LayerVariable, Regularizer[]>();
   for (const { weight, regularizer } of found) byWeight.set(weight, [...(byWeight.get(weight) ?? []), regularizer]);
   return byWeight;

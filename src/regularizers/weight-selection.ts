@@ -1,7 +1,6 @@
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
+import { placesInModel } from '../host/walk.js';
 import { describe, list } from '../util/describe.js';
-import { innerLayers } from '../host/declared.js';
-import { trainedModel } from '../host/model.js';
 import { shortName } from './penalty-groups.js';
 
 /**
@@ -26,34 +25,24 @@ export interface PlacedWeight {
 
 /** The weights of a model at any depth, each once, in the order of the layers. */
 export function placedWeights(model: LayersModel): PlacedWeight[] {
-  const trained = trainedModel(model) ?? model;
-  const places = [...weightsIn(trained, '', []), ...(trained === model ? [] : weightsIn(model, '', []))];
-  const placed = new Map<LayerVariable, PlacedWeight>();
-  for (const place of places) {
-    const known = placed.get(place.weight);
-    if (known) {
-      known.paths.push(place.path);
-      known.around.push(...place.around);
-    } else {
-      placed.set(place.weight, place);
+  const placed = new Map<LayerVariable, PlacedWeight & { owner: layers.Layer }>();
+  for (const place of [...placesInModel(model), ...placesInModel(model, false)]) {
+    const { layer: owner, path } = place;
+    if (owner instanceof LayersModel) continue;
+    const around = [...place.around, place];
+    // A cell that is alone goes by the name of the layer around it.
+    const layer = around.find((one) => one.path === path)!.layer;
+    for (const weight of owner.weights) {
+      const known = placed.get(weight);
+      if (known === undefined) {
+        placed.set(weight, { weight, layer, path, paths: [path], around: [...around], owner });
+      } else if (known.owner === owner && !known.paths.includes(path)) {
+        known.paths.push(path);
+        known.around.push(...around);
+      }
     }
   }
   return [...placed.values()];
-}
-
-function weightsIn(layer: layers.Layer, path: string, around: PlacedWeight['around']): PlacedWeight[] {
-  const within =
-    layer instanceof LayersModel
-      ? layer.layers.map((one) => ({ layer: one, name: one.name }))
-      : innerLayers(layer).within;
-  const inner = within.flatMap((one) => {
-    const place = one.name === '' ? path : path === '' ? one.name : `${path}/${one.name}`;
-    return weightsIn(one.layer, place, [...around, { layer: one.layer, path: place }]);
-  });
-  const known = new Set(inner.map(({ weight }) => weight));
-  const own = layer.weights.filter((weight) => !known.has(weight));
-  const named = around.find((one) => one.path === path)?.layer ?? layer;
-  return [...inner, ...own.map((weight) => ({ weight, layer: named, path, paths: [path], around: [...around] }))];
 }
 
 /**

@@ -2,19 +2,20 @@ import { Tensor } from '@tensorflow/tfjs-core';
 import { describe, list } from './describe.js';
 
 /**
- * Refuses what a function does not know: a misspelt name would have no effect without a word.
+ * Refuses what a function does not know: a misspelt name would silently have no effect.
  *
+ * @param caller - The public function whose arguments they are.
  * @throws Error if `args` is not an object, or has another member than `names`.
  */
-export function checkArguments(args: object, names: readonly string[]): void {
+export function checkArguments(caller: string, args: object, names: readonly string[]): void {
   if (typeof args !== 'object' || args === null) {
     throw new Error(
-      `Expected the arguments to be an object with ${list(names)}, got ${describe(args)}. Pass {}, or leave it out.`,
+      `Expected the arguments of \`${caller}\` to be an object with ${list(names)}, got ${describe(args)}. Pass {}, or leave it out.`,
     );
   }
   const unknown = Object.keys(args).find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new Error(`Expected the arguments ${list(names)}, got \`${unknown}\`. Use one of those.`);
+    throw new Error(`Expected the arguments ${list(names)} of \`${caller}\`, got \`${unknown}\`. Use one of those.`);
   }
 }
 
@@ -23,19 +24,19 @@ export function checkArguments(args: object, names: readonly string[]): void {
  *
  * @throws Error that names the argument.
  */
-export function checkData(name: 'x' | 'y', data: unknown): void {
+export function checkData(caller: string, name: 'x' | 'y', data: unknown): void {
   const tensors =
     data instanceof Tensor ? [data] : typeof data === 'object' && data !== null ? Object.values(data) : [];
   if (tensors.length === 0 || !tensors.every((tensor) => tensor instanceof Tensor)) {
     throw new Error(
-      `Expected \`${name}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${describe(data)}. ` +
-        'Make tensors of it, with `tf.tensor` say.',
+      `Expected \`${name}\` of \`${caller}\` to be a tensor, an array of tensors, or an object of tensors by name, got ${describe(data)}. ` +
+        'Make tensors of it, for example with `tf.tensor`.',
     );
   }
   const [first] = tensors as [Tensor];
   if (first.shape[0] === 0) {
     throw new Error(
-      `Expected \`${name}\` to hold at least one sample, got an empty batch of shape [${first.shape}]. Leave empty batches out.`,
+      `Expected \`${name}\` of \`${caller}\` to hold at least one sample, got an empty batch of shape [${first.shape}]. Leave empty batches out.`,
     );
   }
 }

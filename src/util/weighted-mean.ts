@@ -8,7 +8,7 @@ import { add, div, keep, mul, stack, tidy, type Scalar, type Tensor } from '@ten
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L213-L264 | BaseLogger}
  */
-export class EpochAverage {
+export class WeightedMean {
   /** The weighted sum of the batches before those of `#sum`. */
   #total: Tensor | undefined;
   /** The sum of the last batches, all of `#batchSize`. */

@@ -48,12 +48,12 @@ const CHECKS: { [K in keyof EarlyStoppingArgs]-?: [expected: string, holds: (val
  * @throws Error that names the argument.
  */
 export function resolveEarlyStoppingArgs(args: EarlyStoppingArgs) {
-  checkArguments(args, Object.keys(CHECKS));
+  checkArguments('earlyStopping', args, Object.keys(CHECKS));
   for (const [name, [expected, holds]] of Object.entries(CHECKS)) {
     const value = args[name as keyof EarlyStoppingArgs];
     if (value !== undefined && !holds(value)) {
       throw new Error(
-        `Expected \`${name}\` to be ${expected}, got ${describe(value)}. Pass such a value, or leave it out.`,
+        `Expected \`${name}\` of \`earlyStopping\` to be ${expected}, got ${describe(value)}. Pass such a value, or leave it out.`,
       );
     }
   }

@@ -1,11 +1,10 @@
 import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
+import type { Run } from '../../host/run.js';
+import { RunCallback } from '../run-callback.js';
 import { describe, list } from '../../util/describe.js';
 import { resolveEarlyStoppingArgs, type EarlyStoppingArgs } from './early-stopping-args.js';
-import { whenRunEnds } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
 import { directionOf } from './monitored-direction.js';
-import { refuseCopy } from '../refuse-copy.js';
 import { checkValidationValue } from './validation-value.js';
 
 /**
@@ -27,9 +26,8 @@ export function earlyStopping(args: EarlyStoppingArgs = {}): EarlyStoppingCallba
 }
 
 /** What {@link earlyStopping} returns: a `tf.Callback` that says afterwards what it found. */
-export class EarlyStoppingCallback extends Callback {
+export class EarlyStoppingCallback extends RunCallback {
   readonly #args: Required<Omit<EarlyStoppingArgs, 'baseline'>> & Pick<EarlyStoppingArgs, 'baseline'>;
-  #isRunning = false;
   #wasThere = false;
   #wait = 0;
   #best: number | undefined;
@@ -38,7 +36,7 @@ export class EarlyStoppingCallback extends Callback {
   #bestWeights: Tensor[] = [];
 
   constructor(args: EarlyStoppingArgs = {}) {
-    super();
+    super('earlyStopping()');
     this.#args = resolveEarlyStoppingArgs(args);
   }
 
@@ -58,28 +56,16 @@ export class EarlyStoppingCallback extends Callback {
   }
 
   /** @internal */
-  override setModel(model: LayersModel): void {
-    if (this.#isRunning) {
-      throw new Error(
-        'Expected each `earlyStopping()` to watch one training at a time and to stand in `callbacks` once, got one that ' +
-          `already watches \`${this.model.name}\`. Make another with \`earlyStopping()\`, or leave one out.`,
-      );
-    }
-    super.setModel(model);
-    this.#isRunning = true;
-    whenRunEnds(model, () => {
-      this.#isRunning = false;
-      this.#forgetWeights();
-    });
-  }
-
-  /** @internal */
-  override async onTrainBegin(): Promise<void> {
-    refuseCopy(this, EarlyStoppingCallback, 'earlyStopping()');
-    checkValidationValue(this.#args.monitor, this.model, this.params);
+  protected override beginRun(run: Run): void {
+    checkValidationValue(this.#args.monitor, run);
     this.#wasThere = false;
     this.#wait = 0;
     this.#best = this.#bestEpoch = this.#stoppedEpoch = undefined;
+  }
+
+  /** @internal */
+  protected override endRun(): void {
+    this.#forgetWeights();
   }
 
   /** @internal */

@@ -1,25 +1,21 @@
-import type { Callback, LayersModel } from '@tensorflow/tfjs-layers';
+import type { Run } from '../../host/run.js';
 import { list } from '../../util/describe.js';
-import { validationNames } from '../../host/model.js';
 
 /**
  * Checks, before training begins, that a key will hold what it says: with several outputs the host writes its own validation
  * values under the names of others, so that an accuracy's key may hold an error.
  *
- * @param params - Of the run.
  * @throws Error that says what the key will hold.
- * @see {@link validationNames}
+ * @see `validationNames` in `host/model.ts`.
  */
-export function checkValidationValue(monitor: string, model: LayersModel, params: Callback['params']): void {
-  const { samples, doValidation } = params;
-  if (!doValidation || model.outputs.length === 1) return;
-  const names = validationNames(model, samples !== null ? 'fit' : 'fitDataset');
-  if (!names.has(monitor)) return;
+export function checkValidationValue(monitor: string, { models, validationNames: names }: Run): void {
+  const { outputNames } = models[0]!;
+  if (outputNames.length === 1 || !names.has(monitor)) return;
   const training = `training's '${monitor.slice('val_'.length)}'`;
   const isLost = Array.from(names.values()).every((name) => name === undefined);
   const position = Array.from(names.keys()).indexOf(monitor);
   const name = names.get(monitor);
-  const sum = `the data loss of ${list(model.outputNames.slice(0, position + 1))}`;
+  const sum = `the data loss of ${list(outputNames.slice(0, position + 1))}`;
   const [held, remedy] = isLost
     ? [
         'a value that cannot be told, as several share a name',

@@ -1,21 +1,19 @@
-import { Tensor, dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
+import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { refuseActivityRegularizers } from '../../host/activity-regularizers.js';
-import { EpochAverage } from '../../util/weighted-mean.js';
-import { foreignStep } from '../../gradients/gradient-pass.js';
-import { observeLoss, wrapLoss } from '../../host/gradients.js';
-import { BALANCE_KEYS, layerBalance, weightsByLayer, type WeightsByLayer } from './layer-balance.js';
-import { readNumbers } from '../../util/scalars.js';
+import { foreignStep, watchSteps, type StepWatch } from '../../host/step.js';
+import { refuseActivityRegularizers } from '../../host/trained-model.js';
 import type { Logs } from '../../logs/log-values.js';
+import { readNumbers } from '../../util/scalars.js';
+import { WeightedMean } from '../../util/weighted-mean.js';
+import { BALANCE_KEYS, layerBalance, weightsByLayer, type WeightsByLayer } from './layer-balance.js';
 
 /** One `fit` or `fitDataset` in which every n-th step's gradients are taken apart. */
 export class BalanceRun {
   readonly #model: LayersModel;
   readonly #every: number;
-  readonly #average = new EpochAverage();
+  readonly #mean = new WeightedMean();
   #layers: WeightsByLayer | undefined;
-  #steps: Array<{ id: number; balance: Scalar[] }> = [];
-  #stopListening: () => void = () => {};
+  #watch: StepWatch<Scalar[]> | undefined;
 
   constructor(model: LayersModel, every: number) {
     refuseActivityRegularizers(model);
@@ -23,38 +21,26 @@ export class BalanceRun {
     this.#every = every;
   }
 
-  beginEpoch(): void {
-    this.#layers = undefined;
-    this.#average.dispose();
-  }
-
   beginBatch(batch: number): void {
     if (batch % this.#every !== 0) return;
-    this.#stopListening = wrapLoss(this.#model.optimizer, (loss, variables) => () => {
-      let balance: Scalar[] | undefined;
-      const total = observeLoss(this.#model, loss, (step) => {
-        balance = layerBalance(step, variables, this.#layersOf(variables));
-      });
-      if (balance) this.#steps.push({ id: total.id, balance });
-      return total;
+    this.#watch = watchSteps(this.#model, {
+      take: (loss, variables) => layerBalance(loss, variables, this.#layersOf(variables)),
+      discard: dispose,
     });
   }
 
-  /** Takes the step that made the batch's loss: other callbacks may step the same model. Tensors have ascending ids. */
   endBatch(batch: number, logs: Logs): void {
     if (batch % this.#every !== 0) return;
-    this.#stopListening();
-    const { loss } = logs;
-    const last = loss instanceof Tensor ? loss.id : Infinity;
-    const step = this.#steps.filter(({ id }) => id <= last).at(-1);
-    if (step === undefined) throw foreignStep(this.#model);
-    this.#average.add(step.balance, logs['size'] as number);
-    this.#forgetSteps();
+    const balance = this.#watch!.of(logs['loss']);
+    this.#watch!.end();
+    if (balance === undefined) throw foreignStep(this.#model, 'The step was made.');
+    this.#mean.add(balance, logs['size'] as number);
+    dispose(balance);
   }
 
-  /** Writes the epoch's means into its log as numbers, after one transfer from the backend. */
+  /** Writes the epoch's means into its log as numbers, after one transfer from the backend. Leaves no tensor. */
   async endEpoch(logs: Logs): Promise<void> {
-    const means = this.#average.means();
+    const means = this.#mean.means();
     if (means === undefined) return;
     try {
       const numbers = await readNumbers([means]);
@@ -63,22 +49,18 @@ export class BalanceRun {
       });
     } finally {
       means.dispose();
+      this.#mean.dispose();
+      this.#layers = undefined;
     }
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw. */
   dispose(): void {
-    this.#stopListening();
-    this.#forgetSteps();
-    this.#average.dispose();
+    this.#watch?.end();
+    this.#mean.dispose();
   }
 
   #layersOf(variables: readonly Variable[]): WeightsByLayer {
     return (this.#layers ??= weightsByLayer(this.#model, variables));
-  }
-
-  #forgetSteps(): void {
-    dispose(this.#steps.map(({ balance }) => balance));
-    this.#steps = [];
   }
 }

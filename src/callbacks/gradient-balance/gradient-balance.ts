@@ -1,15 +1,14 @@
-import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../../util/arguments.js';
-import { BalanceRun } from './balance-run.js';
-import { describe } from '../../util/describe.js';
-import { runBehindBaseLogger, whenRunEnds } from '../../host/run.js';
-import { refuseCopy } from '../refuse-copy.js';
+import { runAfterBaseLogger, type Run } from '../../host/run.js';
 import type { Logs } from '../../logs/log-values.js';
+import { checkArguments } from '../../util/arguments.js';
+import { describe } from '../../util/describe.js';
+import { RunCallback } from '../run-callback.js';
+import { BalanceRun } from './balance-run.js';
 
 /** What `gradientBalance` takes. */
 export interface GradientBalanceArgs {
   /**
-   * Looks at the first batch of each epoch and at every n-th behind it. A batch that is looked at costs one backward pass
+   * Looks at the first batch of each epoch and at every n-th after it. A batch that is looked at costs one backward pass
    * more, the others nothing. Default 10.
    */
   every?: number | undefined;
@@ -27,10 +26,10 @@ export interface GradientBalanceArgs {
  *   fits) to 1; 0 where one of them is 0.
  *
  * Each is the mean over the batches that were looked at, by batch size. `<layer>` is named as in the breakdown of
- * `decomposedLoss`, beside which it may stand in any order. The gradients are those of the training step itself, before
+ * `decomposedLoss`, beside which it may be in any order. The gradients are those of the training step itself, before
  * the optimizer adapts them, and nothing in the training changes.
  *
- * @returns A callback, for one training at a time, as often as you like.
+ * @returns A callback, for one training at a time, any number of times.
  * @throws Error if `args` is not understood.
  */
 export function gradientBalance(args: GradientBalanceArgs = {}): GradientBalanceCallback {
@@ -38,61 +37,48 @@ export function gradientBalance(args: GradientBalanceArgs = {}): GradientBalance
 }
 
 /** What `gradientBalance` returns: a `tf.Callback`. */
-export class GradientBalanceCallback extends Callback {
+export class GradientBalanceCallback extends RunCallback {
   readonly #every: number;
-  #run: BalanceRun | undefined;
+  #watch: BalanceRun | undefined;
+  #leavePlace: () => void = () => {};
 
   constructor(args: GradientBalanceArgs = {}) {
-    super();
-    checkArguments(args, ['every']);
+    super('gradientBalance()');
+    checkArguments('gradientBalance', args, ['every']);
     const { every = 10 } = args;
     if (!Number.isInteger(every) || every < 1) {
-      throw new Error(`Expected \`every\` to be a positive integer, got ${describe(every)}. Pass 1 for every batch.`);
+      throw new Error(
+        `Expected \`every\` of \`gradientBalance\` to be a positive integer, got ${describe(every)}. Pass 1 for every batch.`,
+      );
     }
     this.#every = every;
   }
 
   /** @internal */
-  override setModel(model: LayersModel): void {
-    if (this.#run) {
-      throw new Error(
-        'Expected each `gradientBalance()` to watch one training at a time, got one that already watches ' +
-          `\`${this.model.name}\`. Make another with \`gradientBalance()\` for each \`fit\`, and have it in \`callbacks\` once.`,
-      );
-    }
-    super.setModel(model);
-    const run = new BalanceRun(model, this.#every);
-    this.#run = run;
-    const giveUpPlace = runBehindBaseLogger(this, () => {});
-    whenRunEnds(model, () => {
-      this.#run = undefined;
-      giveUpPlace();
-      run.dispose();
-    });
+  protected override beginRun(run: Run): void {
+    this.#watch = new BalanceRun(run.models[0]!, this.#every);
+    this.#leavePlace = runAfterBaseLogger(this, () => {});
   }
 
   /** @internal */
-  override async onTrainBegin(): Promise<void> {
-    refuseCopy(this, GradientBalanceCallback, 'gradientBalance()');
-  }
-
-  /** @internal */
-  override async onEpochBegin(): Promise<void> {
-    this.#run!.beginEpoch();
+  protected override endRun(): void {
+    this.#leavePlace();
+    this.#watch?.dispose();
+    this.#watch = undefined;
   }
 
   /** @internal */
   override async onBatchBegin(batch: number): Promise<void> {
-    this.#run!.beginBatch(batch);
+    this.#watch!.beginBatch(batch);
   }
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    this.#run!.endBatch(batch, logs);
+    this.#watch!.endBatch(batch, logs);
   }
 
   /** @internal */
   override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
-    await this.#run!.endEpoch(logs);
+    await this.#watch!.endEpoch(logs);
   }
 }

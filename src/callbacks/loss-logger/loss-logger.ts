@@ -1,15 +1,13 @@
 /// <reference types="node" />
 import { fileURLToPath } from 'node:url';
-import { Callback, type LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments } from '../../util/arguments.js';
 import { describe } from '../../util/describe.js';
-import { whenRunEnds } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
 import { Csv, JsonLines, type Format } from './format.js';
 import { LogFile } from './log-file.js';
 import { LogStreamSink, type LogStream } from './log-stream.js';
 import type { Sink } from './sink.js';
-import { refuseCopy } from '../refuse-copy.js';
+import { RunCallback } from '../run-callback.js';
 
 /** What {@link lossLogger} takes. */
 export interface LossLoggerArgs {
@@ -22,7 +20,7 @@ export interface LossLoggerArgs {
    * Whether a row is an epoch or a batch. Batches have no validation; their values are read back from the backend for each
    * row, which costs time on a GPU. Default `'epoch'`.
    */
-  per?: 'epoch' | 'batch' | undefined;
+  updateFreq?: 'epoch' | 'batch' | undefined;
   /**
    * Whether to go on with a file that is there. The columns of a CSV must be those of this training, which is known when
    * the first row is written, after the first epoch, say; in JSON lines rows may differ. A last line that a crash left torn
@@ -32,7 +30,7 @@ export interface LossLoggerArgs {
   append?: boolean | undefined;
 }
 
-const CHOICES = { format: ['csv', 'jsonl'], per: ['epoch', 'batch'], append: [true, false] } as const;
+const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], append: [true, false] } as const;
 
 /**
  * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, a row an epoch or a batch:
@@ -54,21 +52,22 @@ export function lossLogger(to: string | URL | LogStream, args: LossLoggerArgs = 
 }
 
 /** What {@link lossLogger} returns: a `tf.Callback`. */
-export class LossLoggerCallback extends Callback {
+export class LossLoggerCallback extends RunCallback {
   readonly #sink: Sink;
   readonly #format: Format;
-  readonly #perBatch: boolean;
-  #isRunning = false;
+  readonly #byBatch: boolean;
   #epoch = 0;
 
   constructor(to: string | URL | LogStream, args: LossLoggerArgs = {}) {
-    super();
-    checkArguments(args, Object.keys(CHOICES));
+    super('lossLogger()');
+    checkArguments('lossLogger', args, Object.keys(CHOICES));
     for (const [name, choices] of Object.entries(CHOICES)) {
       const value = args[name as keyof LossLoggerArgs];
       if (value !== undefined && !(choices as readonly unknown[]).includes(value)) {
         const expected = choices.map(describe).join(' or ');
-        throw new Error(`Expected \`${name}\` to be ${expected}, got ${describe(value)}. Pass one of those.`);
+        throw new Error(
+          `Expected \`${name}\` of \`lossLogger\` to be ${expected}, got ${describe(value)}. Pass one of those.`,
+        );
       }
     }
     const path = to instanceof URL ? fileURLToPath(to) : to;
@@ -78,34 +77,22 @@ export class LossLoggerCallback extends Callback {
       );
     }
     const isLines = typeof path === 'string' && path.endsWith('.jsonl');
-    const { format = isLines ? 'jsonl' : 'csv', per = 'epoch', append = true } = args;
+    const { format = isLines ? 'jsonl' : 'csv', updateFreq = 'epoch', append = true } = args;
     this.#sink = typeof path === 'string' ? new LogFile(path, append) : new LogStreamSink(path);
     this.#format =
       format === 'jsonl' ? new JsonLines() : new Csv(typeof path === 'string' ? `'${path}'` : 'the stream');
-    this.#perBatch = per === 'batch';
+    this.#byBatch = updateFreq === 'batch';
   }
 
   /** @internal */
-  override setModel(model: LayersModel): void {
-    if (this.#isRunning) {
-      throw new Error(
-        'Expected each `lossLogger()` to log one training at a time and to stand in `callbacks` once, got one that already ' +
-          `logs \`${this.model.name}\`. Make another with \`lossLogger()\` and a file of its own, or leave one out.`,
-      );
-    }
-    super.setModel(model);
-    this.#isRunning = true;
-    whenRunEnds(model, () => {
-      this.#isRunning = false;
-      this.#sink.close();
-    });
-  }
-
-  /** @internal */
-  override async onTrainBegin(): Promise<void> {
-    refuseCopy(this, LossLoggerCallback, 'lossLogger()');
+  protected override beginRun(): void {
     const found = this.#sink.open(this.#format);
     if (found) this.#format.resume(found.firstLine);
+  }
+
+  /** @internal */
+  protected override endRun(): void {
+    this.#sink.close();
   }
 
   /** @internal */
@@ -115,12 +102,12 @@ export class LossLoggerCallback extends Callback {
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    if (this.#perBatch) await this.#write({ epoch: this.#epoch, batch }, logs);
+    if (this.#byBatch) await this.#write({ epoch: this.#epoch, batch }, logs);
   }
 
   /** @internal */
   override async onEpochEnd(epoch: number, logs: Logs = {}): Promise<void> {
-    if (!this.#perBatch) await this.#write({ epoch }, logs);
+    if (!this.#byBatch) await this.#write({ epoch }, logs);
   }
 
   async #write(place: { epoch: number; batch?: number }, logs: Logs): Promise<void> {

@@ -1,9 +1,9 @@
-import { Callback } from '@tensorflow/tfjs-layers';
 import { checkArguments } from '../../util/arguments.js';
 import { describe, list } from '../../util/describe.js';
-import { lossNames, validationNames } from '../../host/model.js';
+import { lossNames } from '../../host/model.js';
+import type { Run } from '../../host/run.js';
 import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
-import { refuseCopy } from '../refuse-copy.js';
+import { RunCallback } from '../run-callback.js';
 import { checkNames, curves, type Curve } from './charts.js';
 import { EventFiles, loadEventFileApi, type EventFileApi } from './event-files.js';
 
@@ -48,7 +48,7 @@ export function tensorBoard(logDir: string, args: TensorBoardArgs = {}): TensorB
 }
 
 /** What `tensorBoard` returns: a `tf.Callback`. */
-export class TensorBoardCallback extends Callback {
+export class TensorBoardCallback extends RunCallback {
   readonly #logDir: string;
   readonly #byBatch: boolean;
   readonly #keys: LogKeys;
@@ -57,41 +57,38 @@ export class TensorBoardCallback extends Callback {
   #curveOf!: (key: string) => Curve | undefined;
 
   constructor(logDir: string, args: TensorBoardArgs = {}) {
-    super();
+    super('tensorBoard()');
     if (typeof logDir !== 'string' || logDir === '') {
-      throw new Error(`Expected \`logDir\` to be the path of a folder, got ${describe(logDir)}. Pass 'logs', say.`);
+      throw new Error(
+        `Expected \`logDir\` of \`tensorBoard\` to be the path of a folder, got ${describe(logDir)}. Pass 'logs', say.`,
+      );
     }
-    checkArguments(args, ['updateFreq', 'logKeys', 'node']);
+    checkArguments('tensorBoard', args, ['updateFreq', 'logKeys', 'node']);
     const { updateFreq = 'epoch', logKeys, node } = args;
     if (!UPDATE_FREQUENCIES.includes(updateFreq)) {
       throw new Error(
-        `Expected \`updateFreq\` to be ${list(UPDATE_FREQUENCIES)}, got ${describe(updateFreq)}. Use one of those.`,
+        `Expected \`updateFreq\` of \`tensorBoard\` to be ${list(UPDATE_FREQUENCIES)}, got ${describe(updateFreq)}. Use one of those.`,
       );
     }
     if (node !== undefined && typeof node?.summaryFileWriter !== 'function') {
       throw new Error(
-        `Expected \`node\` to be the \`tf.node\` of a tfjs-node, got ${describe(node)}. Leave it out for @tensorflow/tfjs-node.`,
+        `Expected \`node\` of \`tensorBoard\` to be the \`tf.node\` of a tfjs-node, got ${describe(node)}. Leave it out for @tensorflow/tfjs-node.`,
       );
     }
     this.#logDir = logDir;
     this.#byBatch = updateFreq === 'batch';
-    this.#keys = resolveLogKeys(logKeys);
+    this.#keys = resolveLogKeys('tensorBoard', logKeys);
     this.#node = node;
   }
 
   /** @internal */
-  override setParams(params: Callback['params']): void {
-    if (this.params === params) {
-      throw new Error('Expected `tensorBoard()` to stand in `callbacks` once, got the same one twice. Leave one out.');
-    }
-    super.setParams(params);
+  protected override beginRun({ models, validationNames }: Run): void {
+    checkNames(this.#keys, this.params['metrics'] as string[], lossNames(models[0]!));
+    this.#curveOf = curves(this.#keys, validationNames);
   }
 
   /** @internal */
   override async onTrainBegin(): Promise<void> {
-    refuseCopy(this, TensorBoardCallback, 'tensorBoard()');
-    checkNames(this.#keys, this.params['metrics'] as string[], lossNames(this.model));
-    this.#curveOf = curves(this.#keys, this.#validated());
     this.#files = new EventFiles(this.#node ?? (await loadEventFileApi()), this.#logDir);
   }
 
@@ -108,12 +105,5 @@ export class TensorBoardCallback extends Callback {
   /** @internal */
   override async onEpochEnd(epoch: number, logs: object = {}): Promise<void> {
     this.#files.write(this.#curveOf, logs, epoch);
-  }
-
-  #validated(): Map<string, string | undefined> {
-    const { samples, doValidation } = this.params;
-    return doValidation
-      ? validationNames(this.model, samples !== null ? 'fit' : 'fitDataset')
-      : new Map<string, undefined>();
   }
 }

@@ -47,7 +47,12 @@ export function fitCallbacks(
 ): [DecomposedLossCallback, CustomCallback] {
   checked(args);
   const { callbacks = ['onEpochEnd'], breakdown = 'layer', metrics = [], logKeys, width, height = 200 } = args;
-  const charts = new LossCharts(container, resolveLogKeys(logKeys), { breakdown, metrics, width, height });
+  const charts = new LossCharts(container, resolveLogKeys('fitCallbacks', logKeys), {
+    breakdown,
+    metrics,
+    width,
+    height,
+  });
   const watching = decomposedLoss({ breakdown, logKeys });
   const drawing = new CustomCallback({
     onTrainBegin: async () => charts.begin(validationOf(watching)),
@@ -72,7 +77,7 @@ type NumberLogs = Record<string, number>;
 const MOMENTS: readonly unknown[] = ['onEpochEnd', 'onBatchEnd'];
 
 function checked(args: FitCallbacksArgs): void {
-  checkArguments(args, ['callbacks', 'breakdown', 'metrics', 'logKeys', 'width', 'height']);
+  checkArguments('fitCallbacks', args, ['callbacks', 'breakdown', 'metrics', 'logKeys', 'width', 'height']);
   const { callbacks = [], metrics = [] } = args;
   const unknown = Array.isArray(callbacks) ? callbacks.filter((name) => !MOMENTS.includes(name)) : [callbacks];
   if (unknown.length > 0) {
@@ -82,12 +87,16 @@ function checked(args: FitCallbacksArgs): void {
     );
   }
   if (!Array.isArray(metrics) || !metrics.every((metric) => typeof metric === 'string')) {
-    throw new Error(`Expected \`metrics\` to be an array of names, got ${describe(metrics)}. Pass ['acc'], say.`);
+    throw new Error(
+      `Expected \`metrics\` of \`fitCallbacks\` to be an array of names, got ${describe(metrics)}. Pass ['acc'], say.`,
+    );
   }
   for (const name of ['width', 'height'] as const) {
     const pixels = args[name];
     if (pixels !== undefined && !(typeof pixels === 'number' && pixels > 0 && pixels < Infinity)) {
-      throw new Error(`Expected \`${name}\` to be a number of pixels above 0, got ${describe(pixels)}. Pass 300, say.`);
+      throw new Error(
+        `Expected \`${name}\` of \`fitCallbacks\` to be a number of pixels above 0, got ${describe(pixels)}. Pass 300, say.`,
+      );
     }
   }
 }

@@ -1,0 +1,129 @@
+/**
+ * The one way in which this library changes a member of a host object, and restores it.
+ *
+ * A changed method has ranked layers around the original: they keep the order of their ranks, whoever comes and goes first.
+ * The ESM and the CommonJS build of this library, or a bundle of it, can meet on one object: they share its layers.
+ */
+
+/** What all copies of this library in one program have in common. */
+export function shared<T>(name: string, make: () => T): T {
+  const registry = globalThis as unknown as { [key: symbol]: T | undefined };
+  return (registry[Symbol.for(`tfjs-decomposed-loss/1/${name}`)] ??= make());
+}
+
+/** From the inside out: what replaces an update, what the penalties are, who watches. */
+export const RANK = { update: 0, penalties: 1, watch: 2 } as const;
+
+type Rank = (typeof RANK)[keyof typeof RANK];
+
+type Method = (this: unknown, ...args: never[]) => unknown;
+
+interface PatchedMethod {
+  original: Method;
+  before: PropertyDescriptor | undefined;
+  layers: Array<{ rank: Rank; around: (inner: Method) => Method }>;
+  /** The original with all layers around it. */
+  layered: Method;
+}
+
+/** By the function that replaced the original: it stays the same while layers come and go. */
+const patched = shared('patched', () => new WeakMap<Method, PatchedMethod>());
+
+/**
+ * Puts a layer around a method of one object.
+ *
+ * @param target - The object, whose own member the method becomes.
+ * @param around - Takes the method as the layers of lower ranks make it, to be called with `this`.
+ * @returns Removes the layer; a second call does nothing. After the last layer the member is as it was, unless something
+ *   else replaced it since: that stays, and what it kept of ours calls the original.
+ */
+export function patch<T extends object, K extends keyof T>(
+  target: T,
+  member: K,
+  rank: Rank,
+  around: (inner: T[K]) => T[K],
+): () => void {
+  const found = target[member] as Method;
+  const method = (Object.hasOwn(target, member) ? patched.get(found) : undefined) ?? replace(target, member, found);
+  const layer = { rank, around: around as unknown as (inner: Method) => Method };
+  method.layers.push(layer);
+  compose(method);
+  return () => {
+    if (!method.layers.includes(layer)) return;
+    method.layers.splice(method.layers.indexOf(layer), 1);
+    compose(method);
+    const current = Object.getOwnPropertyDescriptor(target, member)?.value as Method | undefined;
+    const isOurs = current !== undefined && patched.get(current) === method;
+    if (method.layers.length === 0 && isOurs) restore(target, member, method.before);
+  };
+}
+
+/** Whether a method has a layer of a rank. */
+export const isPatched = (method: unknown, rank: Rank): boolean =>
+  patched.get(method as Method)?.layers.some((layer) => layer.rank === rank) ?? false;
+
+/** A method without the layers of this library. */
+export const unpatched = <M>(method: M): M => (patched.get(method as Method)?.original as M | undefined) ?? method;
+
+function replace(target: object, member: PropertyKey, original: Method): PatchedMethod {
+  const before = Object.getOwnPropertyDescriptor(target, member);
+  const method: PatchedMethod = { original, before, layers: [], layered: original };
+  const replacement: Method = function (...args) {
+    return method.layered.apply(this, args);
+  };
+  patched.set(replacement, method);
+  Reflect.set(target, member, replacement);
+  return method;
+}
+
+function compose(method: PatchedMethod): void {
+  const ordered = [...method.layers].sort((a, b) => a.rank - b.rank);
+  method.layered = ordered.reduce((inner, { around }) => around(inner), method.original);
+}
+
+function restore(target: object, member: PropertyKey, before: PropertyDescriptor | undefined): void {
+  if (before === undefined) Reflect.deleteProperty(target, member);
+  else Object.defineProperty(target, member, before);
+}
+
+type Listener = (value: unknown) => void;
+
+const listeners = shared('listeners', () => new WeakMap<object, Map<PropertyKey, Set<Listener>>>());
+
+/**
+ * Calls a listener after each assignment to a member of one object, which keeps its value.
+ *
+ * @returns Stops listening; a second call does nothing. After the last listener the member is an ordinary one again.
+ */
+export function onAssign<T extends object, K extends keyof T>(
+  target: T,
+  member: K,
+  listener: (value: T[K]) => void,
+): () => void {
+  const members = listeners.get(target) ?? new Map<PropertyKey, Set<Listener>>();
+  listeners.set(target, members);
+  const all = members.get(member) ?? listenTo(target, member, members);
+  all.add(listener as Listener);
+  return () => {
+    if (!all.delete(listener as Listener) || all.size > 0) return;
+    members.delete(member);
+    const value = target[member];
+    Object.defineProperty(target, member, { configurable: true, enumerable: true, writable: true, value });
+  };
+}
+
+function listenTo(target: object, member: PropertyKey, members: Map<PropertyKey, Set<Listener>>): Set<Listener> {
+  const all = new Set<Listener>();
+  members.set(member, all);
+  let current: unknown = Reflect.get(target, member);
+  Object.defineProperty(target, member, {
+    configurable: true,
+    enumerable: true,
+    get: () => current,
+    set: (value: unknown) => {
+      current = value;
+      [...all].forEach((listener) => listener(value));
+    },
+  });
+  return all;
+}

@@ -1,0 +1,71 @@
+import { LayersModel, layers } from '@tensorflow/tfjs-layers';
+import { internals, trainedModel, type Layer } from './model.js';
+
+/** One call of a layer or cell, at any depth of a model. */
+export interface Place {
+  layer: Layer;
+  /** The names of the models, wrappers and directions around it, and its own; a cell that is alone has the name of its layer. */
+  path: string;
+  /** What it is in, from the outermost model, wrapper or recurrent layer to the innermost. */
+  around: readonly Place[];
+}
+
+/** The layers of a model, each as often as it is called within the model. */
+export function layerCalls(model: LayersModel, prefix = '', around: readonly Place[] = []): Place[] {
+  const { containerNodes } = internals(model);
+  return model.layers.flatMap((layer) => {
+    const calls = layer.inboundNodes.filter((_, node) => containerNodes.has(`${layer.name}_ib-${node}`));
+    return calls.map(() => ({ layer, path: prefix + layer.name, around }));
+  });
+}
+
+/**
+ * Everything within a model or layer: layers, wrappers, cells and inner models, once for each call, what is inside before
+ * what is around it.
+ *
+ * @param flatten - Whether to look into models as they are trained, where a `Sequential` within a `Sequential` is flattened, or
+ *   as they were put together.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L504-L506 | Sequential.add}
+ */
+export function placesIn({ layer, path, around }: Place, flatten = true): Place[] {
+  const here = path === '' ? [] : [...around, { layer, path, around }];
+  const prefix = path === '' ? '' : `${path}/`;
+  const named = (inner: { layer: Layer; name: string }): Place => ({
+    layer: inner.layer,
+    path: inner.name === '' ? path : prefix + inner.name,
+    around: here,
+  });
+  const isFlattened = flatten && layer instanceof LayersModel;
+  const within = isFlattened ? layerCalls(trainedModel(layer) ?? layer, prefix, here) : innerLayers(layer).map(named);
+  return within.flatMap((place) => [...placesIn(place, flatten), place]);
+}
+
+/** Everything within a model. */
+export const placesInModel = (model: LayersModel, flatten = true): Place[] =>
+  placesIn({ layer: model, path: '', around: [] }, flatten);
+
+/** The layers that a layer is made of, each with what tells it from the others: a cell that is alone has no name. */
+function innerLayers(layer: Layer): Array<{ layer: Layer; name: string }> {
+  if (layer instanceof LayersModel) return layer.layers.map((one) => ({ layer: one, name: one.name }));
+  const { layer: wrapped, forwardLayer, backwardLayer, cell, cells } = layer as Parts;
+  const named = (inner: readonly unknown[]) => inner.filter(isLayer).map((one) => ({ layer: one, name: one.name }));
+  if (isLayer(forwardLayer)) return named([forwardLayer, backwardLayer]);
+  if (isLayer(cell)) return [{ layer: cell, name: '' }];
+  return named(Array.isArray(cells) ? cells : [wrapped]);
+}
+
+/** Whether what is inside of a layer are the cells or directions of a recurrent one. */
+export function isRecurrent(layer: Layer): boolean {
+  const { forwardLayer, cell, cells } = layer as Parts;
+  return isLayer(forwardLayer) || isLayer(cell) || Array.isArray(cells);
+}
+
+interface Parts {
+  layer?: unknown;
+  forwardLayer?: unknown;
+  backwardLayer?: unknown;
+  cell?: unknown;
+  cells?: unknown;
+}
+
+const isLayer = (value: unknown): value is Layer => value instanceof layers.Layer;
