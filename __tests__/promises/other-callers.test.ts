@@ -30,15 +30,20 @@ class Sam extends tf.SGDOptimizer {
 type Build = () => tfjs.Sequential;
 
 const withMetric: Build = () => {
-  const model: tfjs.Sequential = regressor({ metrics: [() => tf.addN(penaltiesOf(model))] });
+  const metric = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => {
+    const error = tf.mean(tf.abs(tf.sub(yTrue, yPred)));
+    return tf.addN([error, ...penaltiesOf(model)]);
+  };
+  const model: tfjs.Sequential = regressor({ metrics: [metric] });
   return model;
 };
 
 const withLoss: Build = () => {
   const model: tfjs.Sequential = regressor({
     loss: (yTrue, yPred) => {
+      const error = tf.squaredDifference(yTrue, yPred).mean();
       const penalty = tf.addN(penaltiesOf(model)).mul(0);
-      return tf.squaredDifference(yTrue, yPred).mean(-1).add(penalty);
+      return error.add(penalty);
     },
   });
   return model;
