@@ -1,8 +1,9 @@
 import { tidy, type Scalar, type Tensor, type serialization } from '@tensorflow/tfjs-core';
 import { layers, regularizers } from '@tensorflow/tfjs-layers';
+import { subjectOf } from './added-penalties.js';
 import type { Layer } from './model.js';
 import { RANK, patch, shared } from './patch.js';
-import { wasAdded, type Penalty } from './penalties.js';
+import type { Penalty } from './penalties.js';
 
 /** A regularizer, the host's or a custom class; the host requires no more of it. */
 export interface Regularizer {
@@ -50,14 +51,14 @@ export interface PenaltySource {
 }
 
 /**
- * Computes a penalty and finds the regularizer and the weight that it comes from: the host closes over both, so it watches
+ * Computes a penalty, without its factor, and finds the regularizer and the weight that it comes from: the host closes over both, so it watches
  * the `apply` of every regularizer that the layer may use meanwhile.
  *
  * @returns The value, which the caller disposes, and its source; `null` for one on activations or a loss that was added by
  *   hand.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1293-L1295 | Layer.addWeight}
  */
-export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; source: PenaltySource | null } {
+export function inspectPenalty({ layer, declared }: Penalty): { value: Scalar; source: PenaltySource | null } {
   const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
   const releases = applyOwners(layer).map((owner) =>
     patch(
@@ -73,7 +74,7 @@ export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; sour
     ),
   );
   try {
-    const computed = value();
+    const computed = declared();
     const origin = applied.find(({ result }) => result === computed);
     const weight = layer.weights.find((candidate) => candidate.read() === origin?.argument);
     const source = origin && weight ? { regularizer: origin.regularizer, weight } : null;
@@ -106,7 +107,7 @@ export function sourceOf(penalty: Penalty): PenaltySource | null {
  * they are known.
  */
 export const isOfRegularizer = (closure: () => Scalar): boolean =>
-  wasAdded(closure) || String(closure) === (hostCode ??= findHostCode());
+  subjectOf(closure) !== undefined || String(closure) === (hostCode ??= findHostCode());
 
 let hostCode: string | undefined;
 

@@ -1,4 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { withKerasAbs } from '../host/abs.js';
 import { movedWeights } from '../host/model.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
@@ -128,13 +129,18 @@ function asInKeras(
 ): Penalty[] {
   const moved = options.frozen ? movedWeights(model) : undefined;
   const seen = new Set<unknown>();
-  return declared.filter((penalty) => {
+  const counted = declared.filter((penalty) => {
     if (penalty.recurrent && !options.recurrent) return false;
     const source = moved && sourceOf(penalty);
     if (source && !moved.has(source.weight)) return false;
     if (!options.sharedOnce || penalty.closure === undefined || penalty.kind === 'activity') return true;
     return !seen.has(penalty.key) && seen.add(penalty.key);
   });
+  return counted.map((penalty) => ({
+    ...penalty,
+    kerasAbs: true,
+    declared: () => withKerasAbs(() => penalty.declared()),
+  }));
 }
 
 function changes(trained: LayersModel, before: readonly Penalty[]): EnforcedChange[] {

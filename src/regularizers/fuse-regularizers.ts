@@ -1,17 +1,11 @@
 import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import {
-  addsThoseOfLayers,
-  appliedPenalties,
-  changePenalties,
-  type Penalty,
-  type PenaltySum,
-} from '../host/penalties.js';
+import { appliedPenalties, changePenalties, type Penalty, type PenaltySum } from '../host/penalties.js';
 import { actingCoefficients, isOfRegularizer, sourceOf, type PenaltySource } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
 import { sumOf } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
-import { fusedPenalty, type Coefficients } from './fused-penalty.js';
+import { fusedPenalty, type FusedPenalty } from './fused-penalty.js';
 import { shortName } from './penalty-groups.js';
 
 /** What `fuseRegularizers` did. */
@@ -43,8 +37,8 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
  * Has training compute the same penalties in less time: those of TensorFlow.js's own L1, L2 and L1L2 classes and of
  * Keras's `L1` and `L2` as one operation, with a gradient of its own.
  *
- * Value and gradient are the host's to float32 rounding, the gradient of `abs` at zero (-1) included; second derivatives
- * work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
+ * Value and gradient are those of the penalties as they were, to float32 rounding. So the derivative of `abs` at 0 stays the
+ * host's -1, and Keras's 0 where `enforceRegularizers` or `addWeightDecay` made it that; second derivatives work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
  * after the model is compiled again. Penalties that come later, by `addWeightDecay` or `enforceRegularizers`, are fused
  * as well, and coefficients are read at each step. What the model saves is the same as before, so a loaded model needs
  * the call again. Calling it again returns the same.
@@ -58,7 +52,6 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   const former = inForce.get(trained);
   if (former !== undefined) return former;
 
-  checkAddsThoseOfLayers(trained);
   const all = distinct(appliedPenalties(trained)).map(({ penalty }) => penalty);
   let undo: (() => void) | undefined = undefined;
   const handle: FusedRegularizers = {
@@ -70,7 +63,6 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
     },
   };
   undo = changeTrained(model, trained, (one) => {
-    checkAddsThoseOfLayers(one);
     const restore = changePenalties(one, { sum: fusedSum });
     inForce.set(one, handle);
     return () => {
@@ -79,14 +71,6 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
     };
   });
   return handle;
-}
-
-function checkAddsThoseOfLayers(model: LayersModel): void {
-  if (addsThoseOfLayers(model)) return;
-  throw new Error(
-    `Expected \`${model.name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its ` +
-      'own. Leave that model as it is.',
-  );
 }
 
 function named(penalty: Penalty): FusedTerm {
@@ -98,7 +82,7 @@ function named(penalty: Penalty): FusedTerm {
 const knownSource = (penalty: Penalty): PenaltySource | null =>
   penalty.closure !== undefined && isOfRegularizer(penalty.closure) ? sourceOf(penalty) : null;
 
-interface Group extends Coefficients {
+interface Group extends FusedPenalty {
   places: number[];
   sources: PenaltySource[];
 }
@@ -126,10 +110,13 @@ function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): S
       return;
     }
     // Apart by whether the weight is trained: the gradients of one operation are computed together.
-    const key = `${term.l1} ${term.l2} ${term.source.weight.trainable}`;
-    const group = groups.get(key) ?? { l1: term.l1, l2: term.l2, places: [], sources: [] };
+    const { source, l1, l2 } = term;
+    const { kerasAbs } = penalty;
+    const factor = penalty.factor();
+    const key = [l1, l2, factor, kerasAbs, source.weight.trainable].join();
+    const group = groups.get(key) ?? { l1, l2, factor, kerasAbs, places: [], sources: [] };
     group.places.push(place);
-    group.sources.push(term.source);
+    group.sources.push(source);
     groups.set(key, group);
   });
   const sums = [...groups.values()].map(({ places, sources, ...group }) => {
@@ -145,7 +132,7 @@ function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): S
 }
 
 /** The weight and the coefficients of a penalty that a class we know computes; `undefined` for any other. */
-function fusable(penalty: Penalty): ({ source: PenaltySource } & Coefficients) | undefined {
+function fusable(penalty: Penalty): { source: PenaltySource; l1: number; l2: number } | undefined {
   const source = knownSource(penalty);
   if (source === null) return undefined;
   const known = actingCoefficients(source.regularizer);

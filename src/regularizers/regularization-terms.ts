@@ -61,9 +61,10 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
       const { layer, path } = penalty;
       const named =
         isActivityLayer(layer) && penalty.kind === 'activity' ? [activityPart(layer, value)] : split(value, source);
-      return named.map((part) => ({ ...part, layer: path, calls }));
+      const times = calls * penalty.factor();
+      return named.map((part) => ({ ...part, layer: path, calls, times }));
     });
-    const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
+    const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.times);
     const whole = sumOfNumbers(values);
     terms = parts.map(({ layer, weight, kind, regularizer, l1, l2, calls }, row) => {
       const value = values[row]!;
