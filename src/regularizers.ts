@@ -7,6 +7,7 @@ export { auditRegularizers } from './audit/audit-regularizers.js';
 export { activityRegularization } from './regularizers/activity-regularization.js';
 export { enforceRegularizers } from './regularizers/enforce-regularizers.js';
 export { fuseRegularizers } from './regularizers/fuse-regularizers.js';
+export { orthogonal } from './regularizers/orthogonal.js';
 export { registerKerasClasses } from './regularizers/keras-classes.js';
 export { addWeightDecay } from './regularizers/weight-decay.js';
 
@@ -20,6 +21,7 @@ export type {
   EnforceRegularizersArgs,
 } from './regularizers/enforce-regularizers.js';
 export type { FusedRegularizers, FusedTerm } from './regularizers/fuse-regularizers.js';
+export type { OrthogonalArgs, OrthogonalMode, OrthogonalRegularizer } from './regularizers/orthogonal.js';
 export type { RegisterKerasClassesArgs } from './regularizers/keras-classes.js';
 export type { AddWeightDecayArgs, DecayedWeight, WeightDecay } from './regularizers/weight-decay.js';
 export type { WeightSelector } from './regularizers/weight-selection.js';

@@ -5,7 +5,7 @@ import { cast, engine, mul, sign, type Tensor } from '@tensorflow/tfjs-core';
  * nothing else is computed: the entries that the computation adds to the gradient tape get another derivative.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/gradients/Abs_grad.ts | absGradConfig}
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1011-L1043 | Engine.addTapeNode}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1004-L1032 | Engine.addTapeNode}
  */
 export function withKerasAbs<T>(compute: () => T): T {
   const tape = () => engine().state.activeTape ?? [];

@@ -128,7 +128,7 @@ function penaltiesIn(call: Place): Penalty[] {
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
       const isActivity = isActivityLayer(layer) && index === 0;
-      const activity = isActivity ? { kind: 'activity', kerasAbs: true } as const : {};
+      const activity = isActivity ? ({ kind: 'activity', kerasAbs: true } as const) : {};
       const plain = { ...common, recurrent, closure, key: closure, declared: () => closure() };
       return whole({ ...plain, ...activity, ...subjectOf(closure) });
     });

@@ -24,6 +24,16 @@ export const L1L2 = regularizers.l1l2().constructor as {
 };
 
 /**
+ * What every regularizer of the host is derived from, which the host does not export; it accepts no others in a layer.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L132-L147 | getRegularizer}
+ */
+export const RegularizerBase = Object.getPrototypeOf(L1L2) as {
+  new (): Regularizer & serialization.Serializable;
+  fromConfig: serialization.FromConfigMethod<serialization.Serializable>;
+};
+
+/**
  * The coefficients of one of the host's own regularizers, also under another name: a derived class with the same
  * penalty. `undefined` for any other class.
  */

@@ -70,7 +70,8 @@ export function fusedPenalty(
           blocks.forEach((places, index) => {
             // Joined anew, so that a second derivative finds the way back to the weights.
             const l2Gradient = l2 === 0 ? [] : [mul(slope, joinBlock(places, weights))];
-            const l1Gradient = l1 === 0 ? [] : [kerasAbs ? mul(rise, saved[index]!) : hostAbsGradient(rise, saved[index]!)];
+            const l1Gradient =
+              l1 === 0 ? [] : [kerasAbs ? mul(rise, saved[index]!) : hostAbsGradient(rise, saved[index]!)];
             const terms = [...l2Gradient, ...l1Gradient];
             const gradient = terms.length === 1 ? terms[0]! : addN(terms);
             const split = places.length === 1 ? [gradient] : unstack(gradient);
@@ -111,7 +112,8 @@ const joinBlock = (places: readonly number[], tensors: readonly Tensor[]): Tenso
   places.length === 1 ? tensors[places[0]!]! : stack(places.map((place) => tensors[place]!));
 
 function weightedSum(tensors: readonly Tensor[], { l1, l2, factor }: FusedPenalty): Scalar {
-  const absolutes = l1 === 0 ? [] : [mul<Scalar>(sumOf(tensors.map((tensor) => sum<Scalar>(abs(tensor)))), l1 * factor)];
+  const absolutes =
+    l1 === 0 ? [] : [mul<Scalar>(sumOf(tensors.map((tensor) => sum<Scalar>(abs(tensor)))), l1 * factor)];
   const squares = l2 === 0 ? [] : [mul<Scalar>(sumOf(tensors.map(l2Loss)), 2 * l2 * factor)];
   return sumOf([...absolutes, ...squares]);
 }
