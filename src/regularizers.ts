@@ -12,8 +12,7 @@ export { registerKerasClasses } from './regularizers/keras-classes.js';
 export { addWeightDecay } from './regularizers/weight-decay.js';
 
 export type { AuditRegularizersArgs } from './audit/audit-regularizers.js';
-export type { RegularizationFinding, RegularizationFindingCode } from './audit/finding.js';
-export type { RegularizationAudit } from './audit/report.js';
+export type { RegularizationAudit, RegularizationFinding, RegularizationFindingCode } from './audit/report.js';
 export type { ActivityRegularization, ActivityRegularizationArgs } from './regularizers/activity-regularization.js';
 export type {
   EnforcedChange,

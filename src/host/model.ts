@@ -105,6 +105,9 @@ export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): M
  * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
  */
 export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
-  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
-  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
+  return new Set((trainableAtCompile(model) ?? model.trainableWeights).filter(({ trainable }) => trainable));
 }
+
+/** The weights that were trainable when the model was compiled; `undefined` where it was not. */
+export const trainableAtCompile = (model: LayersModel): Layer['weights'] | undefined =>
+  (model as unknown as { collectedTrainableWeights?: Layer['weights'] }).collectedTrainableWeights;

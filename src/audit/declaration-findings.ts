@@ -1,10 +1,12 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
 import type { Regularizer } from '../host/regularizers.js';
+import { regularizerText } from '../regularizers/declared-regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { readNumbersSync } from '../util/scalars.js';
-import { regularizerText, type AuditedModel, type AuditedTerm } from './audited-model.js';
-import { times, type RegularizationFinding } from './finding.js';
+import { times, type AuditedModel, type AuditedTerm } from './audited-model.js';
+import type { RegularizationFinding } from './report.js';
 
 /** The weights that are not named as the argument which regularizes them. */
 const WEIGHT_NAMES: { [argument: string]: string } = {
@@ -14,7 +16,7 @@ const WEIGHT_NAMES: { [argument: string]: string } = {
 };
 
 /** The weight that an argument such as `kernelRegularizer` is for. */
-export const weightOf = (argument: string): string => WEIGHT_NAMES[argument] ?? argument.replace(/Regularizer$/, '');
+const weightOf = (argument: string): string => WEIGHT_NAMES[argument] ?? argument.replace(/Regularizer$/, '');
 
 /** Regularizers that a layer holds but that no penalty comes from. */
 export function argumentFindings(audited: AuditedModel): RegularizationFinding[] {
@@ -31,7 +33,7 @@ const isRegularizer = (value: unknown): value is Regularizer =>
   typeof value === 'object' && value !== null && typeof (value as Partial<Regularizer>).apply === 'function';
 
 function about(
-  { terms }: AuditedModel,
+  { termsOn, hasValues }: AuditedModel,
   layer: layers.Layer,
   path: string,
   member: string,
@@ -42,20 +44,19 @@ function about(
   const weightName = weightOf(member);
   const weights = layer.weights.filter((weight) => shortName(weight) === weightName);
   if (weights.length === 0) return [ignoredArgument(layer, path, member, declared)];
-  const present = terms.filter(({ weight }) => weights.includes(weight));
+  const present = weights.flatMap((weight) => termsOn.get(weight) ?? []);
   if (present.some((term) => term.regularizer === regularizer)) return [];
-  return [assigned(path, weights[0]!, declared, regularizer, present)];
+  return [assigned(path, weights[0]!, declared, hasValues ? regularizer : null, present)];
 }
 
 function assigned(
   path: string,
   weight: LayerVariable,
   declared: string,
-  regularizer: Regularizer,
+  regularizer: Regularizer | null,
   present: readonly AuditedTerm[],
 ): RegularizationFinding {
   const instead = present.map(({ text, applied }) => `${text} ${times(applied)}`).join(', ');
-  const applied = present.reduce((sum, term) => sum + (term.applied === 0 ? 0 : term.applied * term.value), 0);
   return {
     code: 'assigned-after-build',
     severity: 'warning',
@@ -66,17 +67,15 @@ function assigned(
     remedy:
       'Regularizers are bound when the weights are made. Call `addWeightDecay(model, {l1, l2, include: …})`, or give the ' +
       'regularizer to the layer when you make it.',
-    penalty: { declared: tidy(() => readNumbersSync([regularizer.apply(weight.read())])[0]!), applied },
+    penalty: regularizer && {
+      declared: tidy(() => readNumbersSync([regularizer.apply(weight.read())])[0]!),
+      applied: present.reduce((sum, term) => sum + (term.applied === 0 ? 0 : term.applied * term.value!), 0),
+    },
   };
 }
 
 /** An argument that names a weight which the layer does not have. */
-export function ignoredArgument(
-  layer: layers.Layer,
-  path: string,
-  argument: string,
-  declared: string,
-): RegularizationFinding {
+function ignoredArgument(layer: layers.Layer, path: string, argument: string, declared: string): RegularizationFinding {
   const names = layer.weights.map(shortName);
   const kernel = names.find((name) => name.endsWith('kernel'));
   const meant = Object.keys(WEIGHT_NAMES).find((name) => kernel !== undefined && weightOf(name) === kernel);
@@ -99,13 +98,71 @@ export function ignoredArgument(
 }
 
 /** A layer whose own activations are to be penalised. */
-export const activityFinding = (path: string, declared: string): RegularizationFinding => ({
+const activityFinding = (path: string, declared: string): RegularizationFinding => ({
   code: 'activity-regularizer-ignored',
   severity: 'warning',
   layer: path,
   weight: null,
   declared,
   applied: 'nothing: TensorFlow.js does not support it',
-  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss behind the layer.',
+  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss after the layer.',
   penalty: null,
 });
+
+interface Json {
+  readonly [key: string]: unknown;
+}
+
+/**
+ * Regularizers that stand in the saved form of a model and that the layer made from it does not even hold.
+ *
+ * @param topology - The `modelTopology` of a saved model, with Keras's names (`class_name`, `kernel_regularizer`).
+ */
+export function topologyFindings(audited: AuditedModel, topology: unknown): RegularizationFinding[] {
+  const byName = groupBy<unknown, AuditedModel['layers'][number]>(audited.layers, ({ layer }) => layer.name);
+  return objectsIn(topology).flatMap(({ class_name, config }) => {
+    if (!isObject(config)) return [];
+    const declared = Object.entries(config).filter(([key, value]) => key.endsWith('_regularizer') && value != null);
+    const places = (byName.get(config['name']) ?? []).filter(({ layer }) => layer.getClassName() === class_name);
+    return places.flatMap(({ layer, path }) =>
+      declared.flatMap(([key, value]) => ignored(audited, layer, path, camelCase(key), value)),
+    );
+  });
+}
+
+function ignored(
+  { termsOn }: AuditedModel,
+  layer: layers.Layer,
+  path: string,
+  argument: string,
+  value: unknown,
+): RegularizationFinding[] {
+  if ((layer as unknown as Json)[argument] != null) return [];
+  const declared = `${argument}: ${savedText(value)}`;
+  if (argument === 'activityRegularizer') return [activityFinding(path, declared)];
+  const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));
+  if (weights.some((weight) => termsOn.has(weight))) return [];
+  return [ignoredArgument(layer, path, argument, declared)];
+}
+
+/** `L2 {"l2":0.1}` */
+function savedText(value: unknown): string {
+  if (!isObject(value)) return JSON.stringify(value).slice(0, 80);
+  const { class_name: name, config } = value;
+  return `${typeof name === 'string' ? name : 'a regularizer'} ${JSON.stringify(config ?? {})}`.slice(0, 80);
+}
+
+const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+
+/** Every object within a value, itself first, each once. */
+function objectsIn(value: unknown): Json[] {
+  const found = new Set<Json>(isObject(value) ? [value] : []);
+  for (const object of found) {
+    Object.values(object)
+      .filter(isObject)
+      .forEach((inner) => found.add(inner));
+  }
+  return [...found];
+}
