@@ -5,7 +5,8 @@ import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-k
 import type { Logs } from '../logs/log-values.js';
 import { TrainingRun } from '../logs/training-run.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { checkArguments } from '../util/arguments.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
+import { checkArguments, checkFlag } from '../util/arguments.js';
 import { describe, list } from '../util/describe.js';
 import { RunCallback } from './run-callback.js';
 
@@ -19,6 +20,8 @@ export interface DecomposedLossArgs {
    * within one. Default `'none'`.
    */
   breakdown?: Breakdown | undefined;
+  /** Whether to warn, once a model, where it declares regularizers that training does not apply. Default `true`. */
+  warn?: boolean | undefined;
 }
 
 /**
@@ -42,13 +45,15 @@ export function decomposedLoss(args: DecomposedLossArgs = {}): DecomposedLossCal
 export class DecomposedLossCallback extends RunCallback {
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
+  readonly #warn: boolean;
   #watch: TrainingRun | undefined;
   #leavePlace: () => void = () => {};
 
   constructor(args: DecomposedLossArgs = {}) {
     super('decomposedLoss()');
-    checkArguments('decomposedLoss', args, ['logKeys', 'breakdown']);
-    const { logKeys, breakdown = 'none' } = args;
+    checkArguments('decomposedLoss', args, ['logKeys', 'breakdown', 'warn']);
+    checkFlag('decomposedLoss', 'warn', args.warn);
+    const { logKeys, breakdown = 'none', warn = true } = args;
     if (!BREAKDOWNS.includes(breakdown)) {
       throw new Error(
         `Expected \`breakdown\` of \`decomposedLoss\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
@@ -56,6 +61,7 @@ export class DecomposedLossCallback extends RunCallback {
     }
     this.#keys = resolveLogKeys('decomposedLoss', logKeys);
     this.#breakdown = breakdown;
+    this.#warn = warn;
   }
 
   /** @internal */
@@ -70,6 +76,7 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   protected override beginRun(run: Run): void {
+    if (this.#warn) run.models.forEach(warnOfDroppedRegularizers);
     const { dataLoss, regularizationLoss } = this.#keys;
     this.#watch = new TrainingRun(run, this.#keys, this.#breakdown);
     this.#leavePlace = runAfterBaseLogger(this, (callbacks) =>

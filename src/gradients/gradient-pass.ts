@@ -6,7 +6,7 @@ import { rememberWeights } from '../host/weights.js';
 import { runStep, standardizeBatch } from '../host/batch.js';
 import { withoutUpdate } from '../host/gradients.js';
 import { weightingBy } from '../loss/sample-weights.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
+import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/types.js';
 
 /** A forward pass in training, and what came of it. */
@@ -41,7 +41,7 @@ export async function gradientPass<T>(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
-  args: TrainStepArgs,
+  args: BatchWeights,
   { take, disposeResult, restoresWeights }: GradientTaker<T>,
 ): Promise<GradientPass<T>> {
   checkData(caller, 'x', x);

@@ -6,7 +6,7 @@ import { gradientPass } from './gradient-pass.js';
 import { gradientsOnTape, onTape, unrecorded } from '../host/gradients.js';
 import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
 import { sumOf } from '../util/scalars.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
+import type { BatchWeights } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
 import type { NamedTensors } from '../util/types.js';
 
@@ -46,7 +46,7 @@ export async function lossAndGradients(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
-  args: TrainStepArgs = {},
+  args: BatchWeights = {},
 ): Promise<LossAndGradients> {
   const trained = compiledModel(model);
   const { values, result } = await gradientPass('lossAndGradients', trained, x, y, args, {

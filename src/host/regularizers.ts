@@ -97,12 +97,21 @@ export function inspectPenalty({ layer, declared }: Penalty): { value: Scalar; s
 const sources = shared('sources', () => new WeakMap<() => Scalar, PenaltySource | null>());
 
 /**
- * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. The penalty
- * is computed once in its life for that.
+ * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. Nothing is
+ * computed for it but a loss that was added by hand, and that once in its life.
  */
 export function sourceOf(penalty: Penalty): PenaltySource | null {
-  const { closure, kind } = penalty;
+  const { closure, kind, layer } = penalty;
   if (closure === undefined || kind === 'activity') return null;
+  if (isOfRegularizer(closure)) {
+    const found: Array<PenaltySource | null> = [];
+    tidy(() => {
+      const [one] = withStub(applyOwners(layer), (ask) => [ask(closure)]);
+      const weight = layer.weights.find((candidate) => candidate.read() === one?.weight);
+      found.push(one && weight ? { regularizer: one.regularizer, weight } : null);
+    });
+    return found[0]!;
+  }
   const known = sources.get(closure);
   if (known !== undefined) return known;
   const found: Array<PenaltySource | null> = [];
@@ -111,10 +120,77 @@ export function sourceOf(penalty: Penalty): PenaltySource | null {
   return found[0]!;
 }
 
+/** A regularizer, and the tensor that it is to be applied to. */
+export interface Application {
+  regularizer: Regularizer;
+  weight: Tensor;
+}
+
 /**
- * Whether a loss is one that the host made of a regularizer and a weight, or an added penalty: always that of the same two. A
- * loss that was added by hand may be another one at each step. The host makes all of its own from one line of code, by which
- * they are known.
+ * What penalties are, before they are computed: for one that only applies one of the host's own regularizers the application,
+ * which is still to be made, for any other its value, without the factor.
+ */
+export const unappliedPenalties = (penalties: readonly Penalty[]): Array<Application | Scalar> =>
+  withStub([L1L2.prototype], (ask) =>
+    penalties.map(({ closure, kind, declared }) => {
+      if (closure === undefined || kind === 'activity' || !isOfRegularizer(closure)) return declared();
+      const results: Scalar[] = [];
+      const application = ask(() => {
+        results.push(declared());
+        return results[0]!;
+      });
+      return application ?? results[0]!;
+    }),
+  );
+
+/** What `apply` returns while it is only noted. */
+const UNAPPLIED = {} as Scalar;
+
+/** Asks which regularizer a penalty applies to what; `undefined` where it computed something else. */
+type Ask = (penalty: () => Scalar) => Application | undefined;
+
+/**
+ * While `run` asks for penalties, the `apply` of some classes only notes what it is called with. To be asked of penalties that
+ * return what `apply` returns.
+ *
+ * @param owners - Where `apply` is defined for those classes.
+ */
+function withStub<T>(owners: readonly Regularizer[], run: (ask: Ask) => T): T {
+  let isAsking = false;
+  let noted: Application | undefined;
+  const releases = owners.map((owner) =>
+    patch(
+      owner,
+      'apply',
+      RANK.watch,
+      (apply) =>
+        function (this: Regularizer, weight) {
+          // A derived class that calls `super.apply` computes with the result.
+          if (!isAsking || this.apply !== owner.apply) return apply.call(this, weight);
+          noted = { regularizer: this, weight };
+          return UNAPPLIED;
+        },
+    ),
+  );
+  try {
+    return run((penalty) => {
+      noted = undefined;
+      isAsking = true;
+      try {
+        return penalty() === UNAPPLIED ? noted : undefined;
+      } finally {
+        isAsking = false;
+      }
+    });
+  } finally {
+    releases.forEach((release) => release());
+  }
+}
+
+/**
+ * Whether a penalty only applies a regularizer to a weight, and returns what that gives: those that `addPenalty` made, and those
+ * that the host makes, all from one line of code, by which they are known. A loss that was added by hand may have the same
+ * text, and another regularizer or weight at each step: so what they are is to be asked anew each time.
  */
 export const isOfRegularizer = (closure: () => Scalar): boolean =>
   subjectOf(closure) !== undefined || String(closure) === (hostCode ??= findHostCode());
@@ -123,7 +199,9 @@ let hostCode: string | undefined;
 
 function findHostCode(): string {
   // With a name, or the automatic names of the user's layers would all shift by one.
-  const layer = layers.dense({ name: 'probe', units: 1, kernelRegularizer: regularizers.l2({ l2: 1 }) });
+  // Zeros, because other initial values would take the user's random numbers.
+  const args = { kernelInitializer: 'zeros', kernelRegularizer: regularizers.l2({ l2: 1 }) } as const;
+  const layer = layers.dense({ name: 'probe', units: 1, ...args });
   layer.build([null, 1]);
   layer.weights.forEach((weight) => weight.dispose());
   return String(layer.losses[0]);

@@ -4,8 +4,7 @@ import { movedWeights } from '../host/model.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, checkFlag } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 
@@ -110,13 +109,7 @@ export function enforceRegularizers(model: LayersModel, args: EnforceRegularizer
 
 function resolve(args: EnforceRegularizersArgs): Required<EnforceRegularizersArgs> {
   checkArguments('enforceRegularizers', args, OPTIONS);
-  for (const [name, value] of Object.entries(args)) {
-    if (value !== undefined && typeof value !== 'boolean') {
-      throw new Error(
-        `Expected \`${name}\` of \`enforceRegularizers\` to be true or false, got ${describe(value)}. Pass a boolean.`,
-      );
-    }
-  }
+  Object.entries(args).forEach(([name, value]) => checkFlag('enforceRegularizers', name, value));
   const { recurrent = true, sharedOnce = true, frozen = false } = args;
   return { recurrent, sharedOnce, frozen };
 }

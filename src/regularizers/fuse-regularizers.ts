@@ -1,7 +1,15 @@
-import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, Variable, cast, clone, dispose, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { withKerasAbs } from '../host/abs.js';
 import { appliedPenalties, changePenalties, type Penalty, type PenaltySum } from '../host/penalties.js';
-import { actingCoefficients, isOfRegularizer, sourceOf, type PenaltySource } from '../host/regularizers.js';
+import {
+  actingCoefficients,
+  isOfRegularizer,
+  sourceOf,
+  unappliedPenalties,
+  type Application,
+  type PenaltySource,
+} from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
 import { sumOf } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
@@ -55,8 +63,8 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   const all = distinct(appliedPenalties(trained)).map(({ penalty }) => penalty);
   let undo: (() => void) | undefined = undefined;
   const handle: FusedRegularizers = {
-    fused: all.filter((penalty) => fusable(penalty) !== undefined).map(named),
-    leftAlone: all.filter((penalty) => fusable(penalty) === undefined).map(named),
+    fused: all.filter(isFusable).map(named),
+    leftAlone: all.filter((penalty) => !isFusable(penalty)).map(named),
     restore() {
       undo?.();
       undo = undefined;
@@ -78,13 +86,18 @@ function named(penalty: Penalty): FusedTerm {
   return { layer: penalty.path, weight: source && shortName(source.weight) };
 }
 
+function isFusable(penalty: Penalty): boolean {
+  const source = knownSource(penalty);
+  return source !== null && fusable({ regularizer: source.regularizer, weight: source.weight.read() }) !== undefined;
+}
+
 /** A loss that was added by hand is not even computed for this: it may count how often it is. */
 const knownSource = (penalty: Penalty): PenaltySource | null =>
   penalty.closure !== undefined && isOfRegularizer(penalty.closure) ? sourceOf(penalty) : null;
 
 interface Group extends FusedPenalty {
   places: number[];
-  sources: PenaltySource[];
+  weights: Tensor[];
 }
 
 const fusedSum: PenaltySum = (penalties, each) => {
@@ -101,41 +114,40 @@ const fusedSum: PenaltySum = (penalties, each) => {
 function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): Scalar {
   const others: Scalar[] = [];
   const groups = new Map<string, Group>();
-  penalties.forEach((penalty, place) => {
-    const term = fusable(penalty);
+  unappliedPenalties(penalties).forEach((found, place) => {
+    const { kerasAbs } = penalties[place]!;
+    const factor = penalties[place]!.factor();
+    const term = found instanceof Tensor ? undefined : fusable(found);
     if (term === undefined) {
-      const value = cast(penalty.value(), 'float32');
+      const declared = found instanceof Tensor ? found : applied(found, kerasAbs);
+      const value = cast(factor === 1 ? declared : mul<Scalar>(declared, factor), 'float32');
       others.push(value);
       if (each) parts[place] = keep(clone(value));
       return;
     }
+    const { weight, l1, l2 } = term;
     // Apart by whether the weight is trained: the gradients of one operation are computed together.
-    const { source, l1, l2 } = term;
-    const { kerasAbs } = penalty;
-    const factor = penalty.factor();
-    const key = [l1, l2, factor, kerasAbs, source.weight.trainable].join();
-    const group = groups.get(key) ?? { l1, l2, factor, kerasAbs, places: [], sources: [] };
+    const isTrained = weight instanceof Variable && weight.trainable;
+    const key = [l1, l2, factor, kerasAbs, isTrained].join();
+    const group = groups.get(key) ?? { l1, l2, factor, kerasAbs, places: [], weights: [] };
     group.places.push(place);
-    group.sources.push(source);
+    group.weights.push(weight);
     groups.set(key, group);
   });
-  const sums = [...groups.values()].map(({ places, sources, ...group }) => {
-    const fused = fusedPenalty(
-      sources.map(({ weight }) => weight.read()),
-      group,
-      each,
-    );
+  const sums = [...groups.values()].map(({ places, weights, ...group }) => {
+    const fused = fusedPenalty(weights, group, each);
     fused.parts.forEach((part, index) => (parts[places[index]!] = part));
     return fused.sum;
   });
   return sumOf([...sums, ...others]);
 }
 
-/** The weight and the coefficients of a penalty that a class we know computes; `undefined` for any other. */
-function fusable(penalty: Penalty): { source: PenaltySource; l1: number; l2: number } | undefined {
-  const source = knownSource(penalty);
-  if (source === null) return undefined;
-  const known = actingCoefficients(source.regularizer);
+const applied = ({ regularizer, weight }: Application, kerasAbs: boolean): Scalar =>
+  kerasAbs ? withKerasAbs(() => regularizer.apply(weight)) : regularizer.apply(weight);
+
+/** The coefficients of a penalty that a class we know computes; `undefined` for any other. */
+function fusable({ regularizer, weight }: Application): { weight: Tensor; l1: number; l2: number } | undefined {
+  const known = actingCoefficients(regularizer);
   const isPenalty = known !== undefined && (known.l1 !== 0 || known.l2 !== 0);
-  return isPenalty && source.weight.read().dtype === 'float32' ? { source, ...known } : undefined;
+  return isPenalty && weight.dtype === 'float32' ? { weight, ...known } : undefined;
 }
