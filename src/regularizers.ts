@@ -4,7 +4,9 @@
  * @module tfjs-decomposed-loss/regularizers
  */
 export { auditRegularizers } from './audit/audit-regularizers.js';
+export { regularizationSchedule } from './callbacks/regularization-schedule.js';
 export { activityRegularization } from './regularizers/activity-regularization.js';
+export { withWeightDecay } from './regularizers/decoupled-weight-decay.js';
 export { enforceRegularizers } from './regularizers/enforce-regularizers.js';
 export { fuseRegularizers } from './regularizers/fuse-regularizers.js';
 export { orthogonal } from './regularizers/orthogonal.js';
@@ -13,7 +15,9 @@ export { addWeightDecay } from './regularizers/weight-decay.js';
 
 export type { AuditRegularizersArgs } from './audit/audit-regularizers.js';
 export type { RegularizationAudit, RegularizationFinding, RegularizationFindingCode } from './audit/report.js';
+export type { RegularizationFactor, RegularizationScheduleCallback } from './callbacks/regularization-schedule.js';
 export type { ActivityRegularization, ActivityRegularizationArgs } from './regularizers/activity-regularization.js';
+export type { DecayedVariables, WithWeightDecayArgs } from './regularizers/decoupled-weight-decay.js';
 export type {
   EnforcedChange,
   EnforcedRegularizers,
