@@ -52,13 +52,13 @@ const base = { l1: 0.125, l2: 0.25 };
 describe.each(['fit', 'fitDataset'] as const)('%s', (by) => {
   const train = (one: tfjs.LayersModel, callbacks: tfjs.CustomCallbackArgs | object[], args: object = {}) =>
     by === 'fit'
-      ? one.fit(x(), y(), { ...silent, batchSize: 4, epochs: 2, callbacks, ...args } as tfjs.ModelFitArgs)
+      ? one.fit(x(), y(), { ...silent, batchSize: 4, epochs: 2, callbacks, ...args })
       : one.fitDataset(batches([half(x(), 0), half(y(), 0)], [half(x(), 1), half(y(), 1)]), {
           verbose: 0,
           epochs: 2,
           callbacks,
           ...args,
-        } as never);
+        });
 
   it.each([
     ['plain', () => {}],
@@ -182,7 +182,7 @@ it('is gone after a step that fails while it is watched', async () => {
 });
 
 describe('scales every kind of penalty, and nothing else', () => {
-  const build = (prepare: (one: tfjs.Sequential) => void, coefficient = 0.25) => {
+  const build = (prepare: (one: tfjs.Sequential) => unknown, coefficient = 0.25) => {
     const regularized = { kernelRegularizer: l2({ l2: coefficient }) };
     const one = tf.sequential({
       layers: [
@@ -198,14 +198,14 @@ describe('scales every kind of penalty, and nothing else', () => {
     return one;
   };
   const decay = (one: tfjs.Sequential, coefficient = 0.25) =>
-    void addWeightDecay(one, { l2: coefficient, include: 'out' });
+    addWeightDecay(one, { l2: coefficient, include: 'out' });
   const fit = (one: tfjs.Sequential, callbacks: object[]) =>
-    one.fit(data([8, 4, 1]), y(), { ...silent, batchSize: 4, epochs: 2, callbacks } as tfjs.ModelFitArgs);
+    one.fit(data([8, 4, 1]), y(), { ...silent, batchSize: 4, epochs: 2, callbacks });
 
-  it.each<[string, (one: tfjs.Sequential) => void]>([
+  it.each<[string, (one: tfjs.Sequential) => unknown]>([
     ['declared, and of activations', () => {}],
-    ['enforced', (one) => void enforceRegularizers(one)],
-    ['fused', (one) => void fuseRegularizers(one)],
+    ['enforced', enforceRegularizers],
+    ['fused', fuseRegularizers],
     ['enforced and fused', (one) => [enforceRegularizers(one), fuseRegularizers(one)]],
   ])('as with a half of each coefficient: %s', async (_, prepare) => {
     const scheduled = build((one) => [decay(one), prepare(one)]);

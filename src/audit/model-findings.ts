@@ -1,5 +1,5 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
-import { trainableAtCompile } from '../host/model.js';
+import { movedWeights, trainableAtCompile } from '../host/model.js';
 import { givenLearningRate, hostFactory } from '../host/optimizer.js';
 import { appliedPenalties } from '../host/penalties.js';
 import { placesInModel } from '../host/walk.js';
@@ -33,6 +33,8 @@ function optimizerFindings({ model, trained }: AuditedModel): RegularizationFind
   if (factory === undefined) return [];
   const about = aboutModel(model.name);
   const rate = givenLearningRate(optimizer);
+  const { momentum } = optimizer as { momentum?: number };
+  const meant = [meantRate(rate), ...(factory === 'momentum' ? [momentum] : [])];
   const asked = Object.entries(optimizer).find(([name, value]) => CLIPPING.test(name) && value != null);
   return [
     ...(Number.isFinite(-(rate as number))
@@ -43,10 +45,10 @@ function optimizerFindings({ model, trained }: AuditedModel): RegularizationFind
             code: 'learning-rate-not-a-number',
             severity: 'warning',
             declared: `learning rate: ${describe(rate)}`,
-            applied: 'NaN: every weight, from the first step on',
+            applied: 'weights that are NaN from the first step on, or an error',
             remedy:
               `\`tf.train.${factory}\` takes the learning rate itself, and no object: compile the model again with ` +
-              `\`optimizer: tf.train.${factory}(${meantRate(rate)})\`, and set or load its weights anew if it was trained.`,
+              `\`optimizer: tf.train.${factory}(${meant.join(', ')})\`, and set or load its weights anew if it was trained.`,
           } as const,
         ]),
     ...(asked === undefined
@@ -72,19 +74,30 @@ function meantRate(rate: unknown): number {
   return inside.find((value): value is number => typeof value === 'number' && Number.isFinite(value)) ?? 0.001;
 }
 
-/** Layers whose weights were frozen, or freed, after `compile`. */
+/**
+ * Layers whose weights were frozen, or freed, after `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L540-L547 | Container.trainable},
+ * which does not freeze the weights of its layers, so that training goes on to move them.
+ */
 function trainableFindings({ trained, weights }: AuditedModel): RegularizationFinding[] {
-  const atCompile = new Set(trainableAtCompile(trained));
-  if (trainableAtCompile(trained) === undefined) return [];
-  const now = new Set(trained.trainableWeights);
+  const collected = trainableAtCompile(trained);
+  if (collected === undefined) return [];
+  const [atCompile, now, moved] = [new Set(collected), new Set(trained.trainableWeights), movedWeights(trained)];
   const changed = weights.filter(({ weight }) => atCompile.has(weight) !== now.has(weight));
-  const byLayer = new Map(changed.map(({ path, weight }) => [path, now.has(weight)]));
-  return [...byLayer].map(([path, isFreed]) => ({
+  const byLayer = new Map(
+    changed.map(({ path, weight }) => [path, { isTrainable: now.has(weight), isMoved: moved.has(weight) }]),
+  );
+  return [...byLayer].map(([path, { isTrainable, isMoved }]) => ({
     ...aboutModel(path),
     code: 'trainable-changed',
-    severity: isFreed ? 'warning' : 'information',
-    declared: `trainable: ${isFreed}, set after \`compile\``,
-    applied: isFreed ? 'frozen until the next `compile`' : 'frozen, and still in the list of `compile`',
+    severity: isTrainable === isMoved ? 'information' : 'warning',
+    declared: `trainable: ${isTrainable}, set after \`compile\``,
+    applied: isMoved
+      ? 'trained until the next `compile`'
+      : isTrainable
+        ? 'frozen until the next `compile`'
+        : 'frozen, and still in the list of `compile`',
     remedy:
       'Call `model.compile(...)` again, with a new optimizer: one that is used without a list of variables, as in ' +
       '`optimizer.minimize(loss)`, keeps its moments by place, and they would shift to other weights.',

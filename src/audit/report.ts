@@ -32,7 +32,7 @@ export type RegularizationFindingCode =
   | 'no-regularizer'
   /** `trainable` of weights was changed after `compile`. */
   | 'trainable-changed'
-  /** The optimizer's learning rate is no number, so training makes every weight NaN. */
+  /** The optimizer's learning rate is no number: training makes every weight NaN, or throws. */
   | 'learning-rate-not-a-number'
   /** A member of the optimizer asks for clipped gradients, and TensorFlow.js clips none. */
   | 'clipping-ignored'
