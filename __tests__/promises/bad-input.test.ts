@@ -105,7 +105,7 @@ it.each<[string, unknown]>([
 it('refuses arguments that it does not know', async () => {
   const model = regressor();
   await expect(trainStep(model, x(), y(), { sampleWeights: tf.ones([6]) } as never)).rejects.toThrow(
-    'Expected the arguments `classWeight`, `sampleWeight` of `trainStep`, got `sampleWeights`. Use one of those.',
+    'Expected the arguments `classWeight`, `sampleWeight`, `warn` of `trainStep`, got `sampleWeights`. Use one of those.',
   );
   await expect(trainStep(model, x(), y(), null as never)).rejects.toThrow(/to be an object .* got null/);
   await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(
@@ -189,11 +189,15 @@ describe('decomposedLoss', () => {
     ['logKeys', { logKeys: { dataLoss: 3 } }, /Expected `logKeys\.dataLoss` to be a name, got 3 \(number\)/],
     ['logKeys', { logKeys: { dataLoss: '' } }, /`logKeys\.dataLoss` to be a name, got ''/],
     ['logKeys', { logKeys: { dataLoss: 'constructor' } }, /got 'constructor'.*member of every object/],
-    ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown` of `decomposedLoss`, got `logkeys`/],
+    [
+      'argument',
+      { logkeys: {} },
+      /Expected the arguments `logKeys`, `breakdown`, `warn` of `decomposedLoss`, got `logkeys`/,
+    ],
     [
       'argument',
       'layer',
-      /Expected the arguments of `decomposedLoss` to be an object with `logKeys`, `breakdown`, got 'layer'/,
+      /Expected the arguments of `decomposedLoss` to be an object with `logKeys`, `breakdown`, `warn`, got 'layer'/,
     ],
     ['argument', null, /got null\. Pass \{\}, or leave it out/],
     [

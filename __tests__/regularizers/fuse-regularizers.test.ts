@@ -1,3 +1,4 @@
+import { createContext, runInContext } from 'node:vm';
 import fc from 'fast-check';
 import type * as tfjs from '@tensorflow/tfjs';
 import {
@@ -432,6 +433,53 @@ it('leaves alone a loss that was added by hand, also one of the own regularizer,
   isOn = false;
   expect((await trainStep(model, x(), y())).regularization).toBeNear(once);
   expect(asked).toBe(2);
+});
+
+describe("a loss that was added by hand with the very text of the host's", () => {
+  /** As in the host's `addWeight`, but what it closes over changes from step to step. */
+  const build = () => {
+    const layer = tf.layers.dense({ name: 'out', units: 1, inputShape: [4], kernelRegularizer: l2({ l2: 0.1 }) });
+    const model = tf.sequential({ layers: [layer] });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+    fillWeights(model);
+    let calls = 0;
+    const counted = {
+      apply(tensor: tfjs.Tensor) {
+        calls += 1;
+        return tf.mean<tfjs.Scalar>(tensor);
+      },
+    };
+    const scope: Record<string, unknown> = createContext({ regularizer: l2({ l2: 0.5 }), weight: layer.weights[0]! });
+    layer.addLoss(runInContext(`(${String(layer.losses[0])})`, scope) as () => tfjs.Scalar);
+    expect(String(layer.losses[1])).toBe(String(layer.losses[0]));
+    const steps = [
+      () => {},
+      () => Object.assign(scope, { regularizer: tf.regularizers.l1({ l1: 0.25 }) }),
+      () => Object.assign(scope, { weight: layer.weights[1]! }),
+      () => Object.assign(scope, { regularizer: counted }),
+      () => Object.assign(scope, { regularizer: l2({ l2: 0 }) }),
+    ];
+    return { model, steps, calls: () => calls };
+  };
+
+  it.each(['none', 'layer'] as const)('is followed when it changes, breakdown: %s', async (breakdown) => {
+    const [ours, host] = [build(), build()];
+    fuseRegularizers(ours.model);
+    for (const [step, change] of ours.steps.entries()) {
+      change();
+      host.steps[step]!();
+      const args = { ...silent, callbacks: decomposedLoss({ breakdown }) };
+      const { history } = await ours.model.fit(x(), y(), args);
+      const expected = await host.model.fit(x(), y(), silent);
+      expect(history['loss']![0]).toBeNear(expected.history['loss']![0] as number, 1e-6);
+    }
+    ours.model.getWeights().forEach((weight, index) => {
+      const expected = host.model.getWeights()[index]!.dataSync();
+      weight.dataSync().forEach((value, place) => expect(value).toBeNear(expected[place]!, 1e-6));
+    });
+    expect(ours.calls()).toBe(1);
+    expect(host.calls()).toBe(1);
+  });
 });
 
 it('adds what a model within another adds by a method of its own', async () => {

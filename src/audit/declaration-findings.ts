@@ -33,14 +33,15 @@ const isRegularizer = (value: unknown): value is Regularizer =>
   typeof value === 'object' && value !== null && typeof (value as Partial<Regularizer>).apply === 'function';
 
 function about(
-  { termsOn, hasValues }: AuditedModel,
+  audited: AuditedModel,
   layer: layers.Layer,
   path: string,
   member: string,
   regularizer: Regularizer,
 ): RegularizationFinding[] {
+  const { termsOn, hasValues } = audited;
   const declared = `${member}: ${regularizerText(regularizer)}`;
-  if (member === 'activityRegularizer') return [activityFinding(path, declared)];
+  if (member === 'activityRegularizer') return [activityFinding(audited, path, declared)];
   const weightName = weightOf(member);
   const weights = layer.weights.filter((weight) => shortName(weight) === weightName);
   if (weights.length === 0) return [ignoredArgument(layer, path, member, declared)];
@@ -98,16 +99,25 @@ function ignoredArgument(layer: layers.Layer, path: string, argument: string, de
 }
 
 /** A layer whose own activations are to be penalised. */
-const activityFinding = (path: string, declared: string): RegularizationFinding => ({
-  code: 'activity-regularizer-ignored',
-  severity: 'warning',
-  layer: path,
-  weight: null,
-  declared,
-  applied: 'nothing: TensorFlow.js does not support it',
-  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss after the layer.',
-  penalty: null,
-});
+function activityFinding({ layers: all }: AuditedModel, path: string, declared: string): RegularizationFinding {
+  const isDistributed = all.some(
+    (around) => around.layer.getClassName() === 'TimeDistributed' && path.startsWith(`${around.path}/`),
+  );
+  const instead = isDistributed
+    ? '`tf.layers.timeDistributed({layer: activityRegularization({l1, l2})})` after the TimeDistributed, which takes the mean ' +
+      'over the time steps, as Keras 2 does'
+    : '`activityRegularization({l1, l2})` after the layer';
+  return {
+    code: 'activity-regularizer-ignored',
+    severity: 'warning',
+    layer: path,
+    weight: null,
+    declared,
+    applied: 'nothing: TensorFlow.js does not support it',
+    remedy: `Leave it out, and put ${instead}; \`activityRegularization\` is of tfjs-decomposed-loss/regularizers.`,
+    penalty: null,
+  };
+}
 
 interface Json {
   readonly [key: string]: unknown;
@@ -131,7 +141,7 @@ export function topologyFindings(audited: AuditedModel, topology: unknown): Regu
 }
 
 function ignored(
-  { termsOn }: AuditedModel,
+  audited: AuditedModel,
   layer: layers.Layer,
   path: string,
   argument: string,
@@ -139,9 +149,9 @@ function ignored(
 ): RegularizationFinding[] {
   if ((layer as unknown as Json)[argument] != null) return [];
   const declared = `${argument}: ${savedText(value)}`;
-  if (argument === 'activityRegularizer') return [activityFinding(path, declared)];
+  if (argument === 'activityRegularizer') return [activityFinding(audited, path, declared)];
   const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));
-  if (weights.some((weight) => termsOn.has(weight))) return [];
+  if (weights.some((weight) => audited.termsOn.has(weight))) return [];
   return [ignoredArgument(layer, path, argument, declared)];
 }
 

@@ -80,7 +80,7 @@ export function refuseActivityRegularizers(model: LayersModel): void {
   throw new Error(
     'Expected no layer to have an `activityRegularizer`, which TensorFlow.js does not support, got ' +
       `${list(new Set(found.map(({ name }) => name)))}. Leave it out, and put \`activityRegularization({l1, l2})\` of ` +
-      'tfjs-decomposed-loss after the layer.',
+      'tfjs-decomposed-loss/regularizers after the layer, in a `tf.layers.timeDistributed` of its own where the layer is in one.',
   );
 }
 

@@ -34,10 +34,15 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  * A layer that hands its input on and adds a penalty on it to the loss: Keras's `ActivityRegularization`.
  *
  * The penalty is `(l1 * sum|x| + l2 * sum x²) / batch size`, over all of the batch, and once for each time that the layer
- * is called within the model; within a `tf.layers.timeDistributed`, the mean over the time steps. It stands in for the
- * `activityRegularizer` of TensorFlow.js's own layers, which is "not supported yet": put this layer behind the one that
- * you would give it to. TensorFlow.js's own `fit`, `fitDataset` and `trainOnBatch` train it; its `evaluate` and `val_loss`
+ * is called within the model; within a `tf.layers.timeDistributed`, the mean over the time steps. It replaces the
+ * `activityRegularizer` of TensorFlow.js's own layers, which is "not supported yet": put this layer after the one that you would
+ * give it to, and where that is within a TimeDistributed, `tf.layers.timeDistributed({layer: activityRegularization({l1, l2})})`
+ * after that. TensorFlow.js's own `fit`, `fitDataset` and `trainOnBatch` train it; its `evaluate` and `val_loss`
  * leave it out, as they do all penalties, and those of this library have it.
+ *
+ * Versions of Keras differ: Keras 2, and Keras 3 from 3.15 on, divide by the batch size as here. Keras 3.0 to 3.12 do not: to train
+ * as they do, multiply the coefficients by the batch size. Within a TimeDistributed, Keras 2 adds the mean over the time
+ * steps as here, and Keras 3.15 nothing.
  *
  * Masks pass through; what is masked counts, as in Keras.
  *
@@ -112,7 +117,7 @@ function finite(name: string, value: number | null): number {
 
 /**
  * `(l1 * sum|x| + l2 * sum x²) / batch size`. Its gradient has Keras's sign(0) = 0, which matters where activations are 0
- * (behind relu, say): TensorFlow.js's own gradient of |x| is -1 there.
+ * (for example after a relu): TensorFlow.js's own gradient of |x| is -1 there.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/gradients/Abs_grad.ts | absGradConfig}
  * @see {@link https://github.com/keras-team/tf-keras/blob/v2.21.0/tf_keras/src/engine/base_layer.py | _handle_activity_regularization}

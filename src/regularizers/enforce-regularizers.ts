@@ -21,8 +21,10 @@ export interface EnforceRegularizersArgs {
    */
   sharedOnce?: boolean;
   /**
-   * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does. They add a constant to
-   * the loss and nothing to the gradients. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
+   * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does: it collects them from the
+   * weights that are trainable. They add a constant to the loss and nothing to the gradients, so the option changes no
+   * weight, only the losses that are reported. It follows what the model was last compiled with: after a weight is freed and
+   * the model compiled again, its penalty counts. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
    */
   frozen?: boolean;
 }
@@ -64,9 +66,10 @@ const inForce = new WeakMap<LayersModel, InForce>();
 /**
  * Makes training add the penalties that the layers of a model declare, and as often as Keras does.
  *
- * TensorFlow.js drops the regularizers of recurrent cells, of a model within a TimeDistributed, and of a Sequential that
- * stands within a Sequential within another model, and counts those of shared layers and models once a call. This
- * function changes the model and nothing else, so `fit`, `fitDataset`, `trainOnBatch` and everything in this library agree
+ * TensorFlow.js drops the regularizers of recurrent cells, of a model within a TimeDistributed, and of a Sequential within a
+ * Sequential within another model, and counts those of shared layers and models once a call. The derivative of `abs` at 0
+ * becomes Keras's 0 in all penalties of the model, where TensorFlow.js has -1: weights with L1 that begin at 0 then train as in
+ * Keras. This function changes the model and nothing else, so `fit`, `fitDataset`, `trainOnBatch` and everything in this library agree
  * on the new penalties, also after the model is compiled again, and when it is nested in another model (a `Sequential`
  * excepted: call this on the outer model). Other models that share its layers are not touched. What the model saves is the
  * same as before, so a loaded model needs the call again.
