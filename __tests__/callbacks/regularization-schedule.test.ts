@@ -183,7 +183,8 @@ it('is gone after a step that fails while it is watched', async () => {
 
 describe('scales every kind of penalty, and nothing else', () => {
   const build = (prepare: (one: tfjs.Sequential) => unknown, coefficient = 0.25) => {
-    const regularized = { kernelRegularizer: l2({ l2: coefficient }) };
+    const kernelRegularizer = tf.regularizers.l1l2({ l1: coefficient, l2: coefficient });
+    const regularized = { kernelRegularizer };
     const one = tf.sequential({
       layers: [
         tf.layers.lstm({ name: 'lstm', units: 3, inputShape: [4, 1], ...regularized }),
@@ -197,8 +198,7 @@ describe('scales every kind of penalty, and nothing else', () => {
     prepare(one);
     return one;
   };
-  const decay = (one: tfjs.Sequential, coefficient = 0.25) =>
-    addWeightDecay(one, { l2: coefficient, include: 'out' });
+  const decay = (one: tfjs.Sequential, coefficient = 0.25) => addWeightDecay(one, { l2: coefficient, include: 'out' });
   const fit = (one: tfjs.Sequential, callbacks: object[]) =>
     one.fit(data([8, 4, 1]), y(), { ...silent, batchSize: 4, epochs: 2, callbacks });
 

@@ -482,6 +482,33 @@ describe("a loss that was added by hand with the very text of the host's", () =>
   });
 });
 
+it("leaves alone a class that is derived from the host's and adds to its penalty", async () => {
+  const L1L2 = l2({ l2: 1 }).constructor as new (args: object) => { apply(weight: tfjs.Tensor): tfjs.Scalar };
+  class Doubled extends L1L2 {
+    static className = 'Doubled';
+    override apply(weight: tfjs.Tensor): tfjs.Scalar {
+      return tf.mul(2, super.apply(weight));
+    }
+  }
+  const build = () => {
+    const kernelRegularizer = new Doubled({ l1: 0, l2: 0.1 }) as never;
+    const model = tf.sequential({
+      layers: [tf.layers.dense({ name: 'out', units: 1, inputShape: [4], kernelRegularizer })],
+    });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+    return fillWeights(model);
+  };
+  const [ours, host] = [build(), build()];
+  expect(fuseRegularizers(ours)).toMatchObject({ fused: [], leftAlone: [{ layer: 'out', weight: 'kernel' }] });
+  expect((await trainStep(ours, x(), y())).total).toBeNear((await host.trainOnBatch(x(), y())) as number);
+  ours
+    .getWeights()[0]!
+    .dataSync()
+    .forEach((value, index) => {
+      expect(value).toBeNear(host.getWeights()[0]!.dataSync()[index]!);
+    });
+});
+
 it('adds what a model within another adds by a method of its own', async () => {
   const inner = tf.sequential({
     layers: [tf.layers.dense({ units: 4, inputShape: [4], kernelRegularizer: l2({ l2: 0.1 }) })],
