@@ -1,11 +1,12 @@
-import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { gradientPass } from './gradient-pass.js';
 import { applyGradients, unrecorded } from '../host/gradients.js';
-import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
+import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tape.js';
+import { foreignStep } from '../host/step.js';
 import { meanBySize } from './mean-gradients.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
 import type { TrainStepArgs } from '../loss/train-step.js';
@@ -41,6 +42,7 @@ export class AccumulatedGradients {
   readonly #loss = new WeightedMean();
   #gradients = new Map<string, Tensor>();
   #variables: Variable[] = [];
+  #terms: Taken['terms'] = [];
   #samples = 0;
 
   constructor(model: LayersModel) {
@@ -69,10 +71,11 @@ export class AccumulatedGradients {
       disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
       restoresWeights: false,
     });
-    const { gradients, variables, parts } = result;
+    const { gradients, variables, parts, terms } = result;
     this.#loss.add([...values, ...parts], samples);
     this.#gradients = meanBySize(this.#gradients, this.#samples, gradients, samples);
     this.#variables = variables;
+    this.#terms = terms;
     this.#samples += samples;
     dispose([values, parts]);
   }
@@ -91,17 +94,23 @@ export class AccumulatedGradients {
     }
     const trained = compiledModel(this.#model);
     const loss = this.#loss.means()!;
+    const terms = this.#terms;
     try {
       const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#gradients.get(name) }));
       applyGradients(trained, gradients);
       this.dispose();
       const numbers = await readNumbers([loss]);
-      const [data, regularization] = numbers.slice(-2);
+      const [data, regularization, ofOutputs, ...termValues] = numbers.slice(-3 - terms.length);
       return {
         total: numbers[0]!,
         data: data!,
         regularization: regularization!,
-        ...nameValues(trained, data!, numbers.slice(1, -2)),
+        ...nameValues(
+          trained,
+          ofOutputs!,
+          numbers.slice(1, -3 - terms.length),
+          terms.map((term, index) => ({ ...term, value: termValues[index]! })),
+        ),
       };
     } finally {
       loss.dispose();
@@ -113,6 +122,7 @@ export class AccumulatedGradients {
     dispose([...this.#gradients.values()]);
     this.#gradients = new Map();
     this.#variables = [];
+    this.#terms = [];
     this.#loss.dispose();
     this.#samples = 0;
   }
@@ -121,8 +131,9 @@ export class AccumulatedGradients {
 interface Taken {
   gradients: Map<string, Tensor>;
   variables: Variable[];
-  /** Data loss and regularization loss. */
+  /** Data loss and regularization loss, the data loss of the outputs, and the value of each term. */
   parts: Scalar[];
+  terms: Array<Omit<TermPart, 'value'>>;
 }
 
 /** The gradients that the optimizer would have got, and the loss in its parts. */
@@ -132,8 +143,11 @@ function takeGradients(
   variables: Variable[],
 ): { total: Scalar; result: Taken } {
   const parts: Scalar[] = [];
-  const take = ({ data, penalties }: LossOnTape): void => {
-    unrecorded(() => parts.push(keep(clone(data)), keep(tidy(() => clone(sumOf(penalties))))));
+  let terms: Taken['terms'] = [];
+  const take = (found: LossOnTape): void => {
+    terms = found.terms.map(({ layer, name, weight }) => ({ layer, name, weight }));
+    const scalars = [found.data, sumOf(found.penalties), found.ofOutputs, ...found.terms.map(({ value }) => value)];
+    unrecorded(() => parts.push(...scalars.map((scalar) => keep(clone(scalar)))));
   };
   const observed = (): Scalar => observeLoss(model, loss, { take });
   try {
@@ -142,7 +156,7 @@ function takeGradients(
     const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
     return {
       total: keep(value),
-      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts },
+      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts, terms },
     };
   } catch (error) {
     dispose(parts);

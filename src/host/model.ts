@@ -50,13 +50,15 @@ export function isForeignLayersModel(value: object): boolean {
 /** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
 
-/** The names of the parts of the data loss: those of the outputs, numbered where several have one name, as the host does. */
-export function partNames({ outputNames }: LayersModel): string[] {
-  return outputNames.map((name, index) => {
-    const before = outputNames.slice(0, index).filter((other) => other === name).length;
+/** Names that occur several times, numbered as the host numbers them: `out`, `out_1`. */
+export const numberNames = (names: readonly string[]): string[] =>
+  names.map((name, index) => {
+    const before = names.slice(0, index).filter((other) => other === name).length;
     return before === 0 ? name : `${name}_${before}`;
   });
-}
+
+/** The names of the parts of the data loss that are outputs. */
+export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);
 
 /**
  * Where the true data loss stands among the values of the host's evaluation: it returns one running sum an output

@@ -1,14 +1,15 @@
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { isActivityLayer } from './activity.js';
+import { isPassLoss } from './pass-loss.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { RANK, isPatched, patch, shared, unpatched } from './patch.js';
-import { currentPass } from './step.js';
+import { currentPass } from './loss-on-tape.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
 /** One call of one penalty: on a weight, on activations, or a loss that was added by hand. */
 export interface Penalty {
-  kind: 'penalty' | 'activity';
+  /** A `term` belongs to the data loss; it is here because the host adds it in the same way. */
+  kind: 'penalty' | 'activity' | 'term';
   /** Names of the nested models, wrappers and the layer, joined by `/`. */
   path: string;
   /** The layer or cell whose weight or activations are penalised. */
@@ -26,6 +27,9 @@ export interface Penalty {
   /** The penalty at the current weights, coefficient and factor included: a scalar of the active scope. */
   value(): Scalar;
 }
+
+/** Whether something that the host adds belongs to the penalties, and not to the data loss. */
+export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
 
 /** The penalties of a model instead of the host's, from all that its layers declare. */
 export type PenaltyRule = (declared: Penalty[]) => Penalty[];
@@ -46,24 +50,27 @@ const inForce = <K extends keyof PenaltyChange>(model: LayersModel, kind: K): Pe
   [...(changes.get(model) ?? [])].filter((change) => change[kind] !== undefined).at(-1)?.[kind];
 
 /**
- * The penalties that a training step of a model adds, in the order in which it adds them: layer by layer, once for each time
+ * What a training step of a model adds to the loss of its outputs, in the order in which it adds it: layer by layer, once for each time
  * that the layer is called within the model.
  *
  * @param prefix - The path of the model itself, with `/`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
-export function appliedPenalties(model: LayersModel, prefix = ''): Penalty[] {
+export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
   const rule = inForce(model, 'rule');
   if (rule) return rule(declaredPenalties(model, prefix));
   return layerCalls(model, prefix).flatMap((call) =>
     isModelOfLayers(call.layer)
-      ? appliedPenalties(call.layer, `${call.path}/`)
+      ? appliedLosses(call.layer, `${call.path}/`)
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
 }
 
+/** The penalties among what a training step of a model adds. */
+export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses(model).filter(isPenalty);
+
 /**
- * What `appliedPenalties` would be if the host forwarded every layer's: those of cells, of both directions of a
+ * What `appliedLosses` would be if the host forwarded every layer's: those of cells, of both directions of a
  * Bidirectional, of a model within a TimeDistributed, and of a Sequential within a Sequential, which the host flattens in the
  * model that it trains but does not find in the outer one when that is nested.
  *
@@ -90,7 +97,7 @@ function penaltiesIn(call: Place): Penalty[] {
     own.forEach((closure) => found.add(closure));
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
-      const kind = isActivityLayer(layer) && index === 0 ? 'activity' : 'penalty';
+      const kind = !isPassLoss(layer) || index > 0 ? 'penalty' : layer.isTerm ? 'term' : 'activity';
       return { ...common, kind, recurrent, closure, key: closure, value: () => closure(), ...subjects.get(closure) };
     });
   });
@@ -140,13 +147,14 @@ export function changePenalties(model: LayersModel, change: PenaltyChange): () =
 /** What `calculateLosses` of a changed model returns. */
 function computed(model: LayersModel): Scalar[] {
   return tidy(() => {
-    const penalties = appliedPenalties(model);
+    const penalties = appliedLosses(model);
     const sum = inForce(model, 'sum');
-    if (sum === undefined || penalties.length === 0) return penalties.map((penalty) => penalty.value());
+    const summed = sum === undefined ? [] : penalties.filter(isPenalty);
+    if (sum === undefined || summed.length === 0) return penalties.map((penalty) => penalty.value());
     const pass = currentPass();
-    const added = sum(penalties, pass?.each ?? false);
+    const added = sum(summed, pass?.each ?? false);
     pass?.parts.set(added.sum.id, added.parts);
-    return [added.sum];
+    return [added.sum, ...penalties.filter((penalty) => !isPenalty(penalty)).map((term) => term.value())];
   });
 }
 

@@ -3,7 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments, checkData } from '../util/arguments.js';
 import { asArray, nameValues, type DecomposedLoss } from './parts.js';
 import { describe } from '../util/describe.js';
-import { EvaluatedActivity } from './evaluated-activity.js';
+import { EvaluatedLayers } from './evaluated-layers.js';
 import { evaluatedDataIndex } from '../host/model.js';
 import { currentPenalties, readNumbers, sumOfNumbers } from '../util/scalars.js';
 import { compiledModel } from '../host/trained-model.js';
@@ -49,7 +49,7 @@ export async function evaluate(
   checkArguments('evaluate', args, ['batchSize']);
   // The host's types leave out objects by name, which it takes.
   const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
-  return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
+  return watching(trained, async (layers) => decompose(trained, asArray(host()), layers));
 }
 
 /**
@@ -67,13 +67,13 @@ export async function evaluateDataset(
   const trained = compiledModel(model);
   checkDataset(dataset);
   checkArguments('evaluateDataset', args, ['batches']);
-  return listening(trained, async (activity) => {
+  return watching(trained, async (layers) => {
     const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
     const values = asArray(await host);
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
     }
-    return decompose(trained, values, activity);
+    return decompose(trained, values, layers);
   });
 }
 
@@ -85,30 +85,34 @@ function checkDataset(dataset: unknown): void {
   );
 }
 
-async function listening<T>(model: LayersModel, run: (activity: EvaluatedActivity) => Promise<T>): Promise<T> {
-  const activity = new EvaluatedActivity(model);
+async function watching<T>(model: LayersModel, run: (layers: EvaluatedLayers) => Promise<T>): Promise<T> {
+  const layers = new EvaluatedLayers(model);
   try {
-    return await run(activity);
+    return await run(layers);
   } finally {
-    activity.dispose();
+    layers.dispose();
   }
 }
 
 /** Consumes the host's values. */
-async function decompose(model: LayersModel, values: Scalar[], activity: EvaluatedActivity): Promise<DecomposedLoss> {
-  const penalties = [...currentPenalties(model), ...activity.means()];
+async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
+  const penalties = currentPenalties(model);
+  const means = layers.means();
   try {
-    const numbers = await readNumbers([...values, ...penalties]);
+    const numbers = await readNumbers([...values, ...penalties, ...means]);
     const dataIndex = evaluatedDataIndex(model);
-    const data = numbers[dataIndex]!;
-    const regularization = sumOfNumbers(numbers.slice(values.length));
+    const ofOutputs = numbers[dataIndex]!;
+    const first = values.length + penalties.length;
+    const { activity, terms } = layers.result(numbers.slice(first));
+    const data = ofOutputs + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
+    const regularization = sumOfNumbers(numbers.slice(values.length, first)) + activity;
     return {
       total: data + regularization,
       data,
       regularization,
-      ...nameValues(model, data, numbers.slice(dataIndex + 1, values.length)),
+      ...nameValues(model, ofOutputs, numbers.slice(dataIndex + 1, values.length), terms),
     };
   } finally {
-    dispose([...values, ...penalties]);
+    dispose([...values, ...penalties, ...means]);
   }
 }

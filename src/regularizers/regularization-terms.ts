@@ -1,11 +1,11 @@
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
-import { isActivityLayer } from '../host/activity.js';
 import { appliedPenalties } from '../host/penalties.js';
 import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
+import type { Coefficients } from './fused-penalty.js';
 import { shortName } from './penalty-groups.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
@@ -60,7 +60,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
       const { value, source } = inspectPenalty(penalty);
       const { layer, path } = penalty;
       const named =
-        isActivityLayer(layer) && penalty.kind === 'activity' ? [activityPart(layer, value)] : split(value, source);
+        penalty.kind === 'activity' ? [activityPart(layer as unknown as Coefficients, value)] : split(value, source);
       return named.map((part) => ({ ...part, layer: path, calls }));
     });
     const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
@@ -75,7 +75,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
 
 type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
 
-function activityPart({ l1, l2 }: { l1: number; l2: number }, value: Scalar): Part {
+function activityPart({ l1, l2 }: Coefficients, value: Scalar): Part {
   return { weight: null, kind: 'activity', regularizer: null, l1, l2, value };
 }
 

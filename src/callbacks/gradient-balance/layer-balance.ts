@@ -3,7 +3,7 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import { weightPaths } from '../../host/weights.js';
-import { type LossOnTape } from '../../host/step.js';
+import type { LossOnTape } from '../../host/loss-on-tape.js';
 import { sumOf } from '../../util/scalars.js';
 
 /** The quantities that are compared, and the names under which they stand in the logs, before `/<layer>`. */
