@@ -1,6 +1,6 @@
 import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { internals } from './model.js';
+import { internals, trainedModel } from './model.js';
 import { keepForPass } from './pass-loss.js';
 import { RANK, patch, shared } from './patch.js';
 
@@ -44,6 +44,65 @@ const passes = shared<Pass[]>('passes', () => []);
 
 /** The evaluation of a loss under watch that is running now. */
 export const currentPass = (): Pass | undefined => passes.at(-1);
+
+/** What was taken from models for their penalties while a loss ran, by whom it was watched. */
+interface PenaltyTrace {
+  models: readonly LayersModel[];
+  taken: Scalar[];
+}
+
+const traces = shared<PenaltyTrace[]>('traces', () => []);
+
+/** Tells those who trace the penalties of models what was computed of them. */
+export function notePenalties(models: readonly LayersModel[], penalties: readonly Scalar[]): void {
+  traces
+    .filter((trace) => trace.models.some((model) => models.includes(model)))
+    .forEach(({ taken }) => taken.push(...penalties));
+}
+
+/**
+ * Runs a loss on the gradient tape, and tells which scalars depend on what it took from models for their penalties.
+ *
+ * @returns What `loss` returns, and whether a scalar on the tape depends on such a penalty.
+ */
+export function tracePenalties<T>(
+  models: readonly LayersModel[],
+  loss: () => T,
+): { value: T; isTraced: (scalar: Scalar) => boolean } {
+  const trace: PenaltyTrace = { models, taken: [] };
+  const releases = [...new Set(models.flatMap((model) => [model, trainedModel(model) ?? model]))].map((model) =>
+    patch(
+      internals(model),
+      'calculateLosses',
+      RANK.watch,
+      (inner) =>
+        function (this: unknown) {
+          const penalties = inner.call(this);
+          trace.taken.push(...penalties);
+          return penalties;
+        },
+    ),
+  );
+  traces.push(trace);
+  try {
+    const value = loss();
+    const dependent = dependentsOf(trace.taken);
+    return { value, isTraced: ({ id }) => dependent.has(id) };
+  } finally {
+    traces.splice(traces.lastIndexOf(trace), 1);
+    releases.forEach((release) => release());
+  }
+}
+
+/** The ids of some tensors, and of all on the tape that were computed from them. */
+function dependentsOf(tensors: readonly Tensor[]): Set<number> {
+  const ids = new Set(tensors.map(({ id }) => id));
+  if (ids.size === 0) return ids;
+  for (const { inputs, outputs } of engine().state.activeTape ?? []) {
+    if (Object.values(inputs).some((input) => ids.has(input.id))) outputs.forEach(({ id }) => ids.add(id));
+  }
+  return ids;
+}
 
 /** Tells the pass that is running that a scalar, which `calculateLosses` will return, is a part of the data loss. */
 export function noteTerm(added: Scalar, term: TermPart): void {

@@ -18,6 +18,8 @@ export interface Penalty {
   asked: Layer;
   /** Whether the layer is the cell or a direction of a recurrent one. */
   recurrent: boolean;
+  /** Whether a wrapper, or a model with several outputs, may call the layer several times for one call of the model. */
+  isRepeated: boolean;
   /** Whether it was added to a built model. */
   added: boolean;
   /** The host's own function; none where a layer computes its penalties by a method of its own. */
@@ -30,6 +32,9 @@ export interface Penalty {
 
 /** Whether something that the host adds belongs to the penalties, and not to the data loss. */
 export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
+
+/** How a model adds its penalties up, where that is changed. */
+export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inForce(model, 'sum');
 
 /** The penalties of a model instead of the host's, from all that its layers declare. */
 export type PenaltyRule = (declared: Penalty[]) => Penalty[];
@@ -90,7 +95,16 @@ function penaltiesIn(call: Place): Penalty[] {
   const found = new Set<() => Scalar>();
   return open.flatMap((place) => {
     const { layer, path, around } = place;
-    const common = { kind: 'penalty' as const, path, layer, asked: call.layer, recurrent: false, added: false };
+    const isRepeated = around.length > 0 || call.path !== call.layer.name;
+    const common = {
+      kind: 'penalty' as const,
+      path,
+      layer,
+      asked: call.layer,
+      recurrent: false,
+      isRepeated,
+      added: false,
+    };
     if (computesItsOwn(layer)) return computedPenalties(layer).map((one) => ({ ...common, ...one }));
     if (layer instanceof LayersModel) return [];
     const own = layer.losses.filter((closure) => !found.has(closure));
@@ -148,7 +162,7 @@ export function changePenalties(model: LayersModel, change: PenaltyChange): () =
 function computed(model: LayersModel): Scalar[] {
   return tidy(() => {
     const penalties = appliedLosses(model);
-    const sum = inForce(model, 'sum');
+    const sum = penaltySumOf(model);
     const summed = sum === undefined ? [] : penalties.filter(isPenalty);
     if (sum === undefined || summed.length === 0) return penalties.map((penalty) => penalty.value());
     const pass = currentPass();

@@ -29,7 +29,7 @@ export const keepParts = ({ total, data, ofOutputs, terms, penalties }: LossOnTa
   });
 
 /** A copy where a scalar is not the step's to give away, or was given already. */
-function keptOrCopied(scalar: Scalar): Scalar {
+export function keptOrCopied(scalar: Scalar): Scalar {
   const isOfThisStep = !scalar.kept && scalar.scopeId === engine().state.activeScope.id;
   return keep(isOfThisStep ? scalar : clone(scalar));
 }

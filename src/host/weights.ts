@@ -1,5 +1,6 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { trainedModel } from './model.js';
 import { placesInModel } from './walk.js';
 
 /**
@@ -9,8 +10,20 @@ import { placesInModel } from './walk.js';
  *   normalization); both let go of what is remembered.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
  */
-export function rememberWeights(model: LayersModel): { restore(): void; forget(): void } {
-  const remembered = model.weights.map((weight) => {
+export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
+
+/** The same of the weights that no optimizer moves, only forward passes do. */
+export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
+  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
+
+/** Weights that can have their values again. */
+export interface RememberedWeights {
+  restore(): void;
+  forget(): void;
+}
+
+function remember(weights: LayersModel['weights']): RememberedWeights {
+  const remembered = weights.map((weight) => {
     const variable = weight.read() as Variable;
     return { variable, value: variable.clone() };
   });
