@@ -27,25 +27,21 @@ export type LossSource = History | { readonly [key: string]: readonly unknown[] 
  * @throws Error if it is none of those, is empty, or has no data loss.
  */
 export function lossTable(source: unknown, keys: LogKeys): LossTable {
-  const table =
-    typeof source === 'string'
-      ? tableOfRows(readLog(source))
-      : Array.isArray(source) && source.length > 0
-        ? tableOfRows(source.map(checkedRow))
-        : tableOfHistory(source);
-  if (table?.columns.has(keys.dataLoss) !== true) {
-    const { history = source } = (source ?? {}) as { history?: unknown };
-    const isRead = typeof source === 'string' || (Array.isArray(source) && source.length > 0);
-    const found = isRead ? `logs with ${list(table?.columns.keys() ?? [])}` : describe(history);
-    throw new Error(
-      `Expected \`history\` to be what \`fit\` returned, logs, or the text of a log, with ${list([keys.dataLoss])}, got ` +
-        `${found}. Train with \`decomposedLoss()\` in \`callbacks\`, and give its \`logKeys\` here too.`,
-    );
-  }
-  if (table.rows.length === 0) {
+  const isRead = typeof source === 'string' || (Array.isArray(source) && source.length > 0);
+  const table = isRead
+    ? tableOfRows(typeof source === 'string' ? readLog(source) : source.map(checkedRow))
+    : tableOfHistory(source);
+  const isEmpty = table?.rows.length === 0 && (isRead || table.columns.has(keys.dataLoss));
+  if (isEmpty) {
     throw new Error('Expected `history` to hold at least one epoch, got none. Train for an epoch, then plot.');
   }
-  return table;
+  if (table?.columns.has(keys.dataLoss) === true) return table;
+  const { history = source } = (source ?? {}) as { history?: unknown };
+  throw new Error(
+    `Expected \`history\` to be what \`fit\` returned, logs, or the text of a log, with ${list([keys.dataLoss])}, got ` +
+      `${isRead ? `logs with ${list(table!.columns.keys())}` : describe(history)}. Train with \`decomposedLoss()\` in ` +
+      '`callbacks`, and give its `logKeys` here too.',
+  );
 }
 
 /**

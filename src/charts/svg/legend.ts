@@ -46,7 +46,10 @@ export function legend(
   const slot = (left: number, content: Slot['content']) => slots.push({ x: left, y: y + 12, content });
   const widest = (content: Slot['content']) => Math.max(0, ...readable.map((row) => widthOf(content(row))));
 
-  const rowName = (row: number) => `${unit} ${rows[row]!}`;
+  const rowName = (row: number) =>
+    [`${unit} ${rows[row]!}`, ...marks.filter(({ after }) => after === row).map((mark) => shorten(mark.text, 24))].join(
+      ', ',
+    );
   slot(place(widest(rowName)), rowName);
   const isValidated = series.some(({ isValidation }) => isValidation);
   for (const isDashed of isValidated ? [false, true] : []) {
@@ -78,12 +81,6 @@ export function legend(
     slot(left + named, value);
   });
   if (note !== '') svg.push(text(place(widthOf(note)), y + 12, note));
-  if (marks.length > 0) {
-    const marked = (row: number) => marks.filter(({ after }) => after === row).map(({ text: said }) => said);
-    slot(place(0), (row) =>
-      shorten(marked(row).join(', '), Math.max(1, Math.floor((box.right - x + GAP) / widthOf('m')))),
-    );
-  }
   const readout = (row: number) =>
     node(
       'text',

@@ -32,8 +32,13 @@ export function panel(chart: Chart, scale: ScaleName, box: Box): SvgNode {
     text(box.left, plot.top - 12, quantity, 'm'),
     ...axes(chart.unit, x, y, plot),
     ...marked(chart, x, plot, box.left + widthOf(quantity)),
-    ...(y.ticks.length === 0 ? [] : kind === 'stack' ? areas(series, rows, x, y) : lines(series, rows, x, y, plot)),
-    ...readouts(rows, readable, key, x, plot),
+    node('g', { class: 'cs' }, ...columns(rows, readable, key, x, plot)),
+    node(
+      'g',
+      { 'pointer-events': 'none' },
+      ...(y.ticks.length === 0 ? [] : kind === 'stack' ? areas(series, rows, x, y) : lines(series, rows, x, y, plot)),
+    ),
+    node('g', { class: 'v' }, key.readout(rows.length - 1)),
   );
 }
 
@@ -87,34 +92,26 @@ function readableRows(count: number, most: number): number[] {
   return Array.from({ length: Math.ceil(count / step) }, (_, index) => count - 1 - index * step).reverse();
 }
 
-/** For each row that one can point at a column over the plot, a line and the values; then the values of the last row. */
-function readouts(
+/** For each row that one can point at a column over the plot, with a line below the curves and the values in the legend. */
+function columns(
   rows: readonly number[],
   readable: readonly number[],
   { readout }: Legend,
   x: Scale,
-  plot: Box,
+  { left, right, top, bottom }: Box,
 ): SvgNode[] {
-  const { left, right, top, bottom } = plot;
   const places = readable.map((row) => x.at(rows[row]!));
-  const columns = readable.map((row, index) => {
+  return readable.map((row, index) => {
     const at = places[index]!;
-    const [from, to] = [
-      ((places[index - 1] ?? left - (at - left)) + at) / 2,
-      ((places[index + 1] ?? right + (right - at)) + at) / 2,
-    ];
+    const from = index === 0 ? left : (places[index - 1]! + at) / 2;
+    const to = index === readable.length - 1 ? right + 6 : (at + places[index + 1]!) / 2;
     const area = { x: px(from), y: px(top), width: px(to - from), height: px(bottom - top + 20) };
+    const rule = node('path', { d: `M${px(at)} ${px(top)}V${px(bottom)}`, class: 'r', stroke: '#52514e' });
     return node(
       'g',
       { class: 'c' },
       node('rect', { ...area, fill: 'none', 'pointer-events': 'all' }),
-      node(
-        'g',
-        { visibility: 'hidden', 'pointer-events': 'none' },
-        node('path', { d: `M${px(at)} ${px(top)}V${px(bottom)}`, class: 'r', stroke: '#52514e' }),
-        readout(row),
-      ),
+      node('g', { visibility: 'hidden', 'pointer-events': 'none' }, rule, readout(row)),
     );
   });
-  return [node('g', { class: 'cs' }, ...columns), node('g', { class: 'v' }, readout(rows.length - 1))];
 }

@@ -3,7 +3,7 @@ export interface Scale {
   /** The pixel of a value; only of one that can be drawn. */
   at: (value: number) => number;
   /** Whether a value can be drawn. */
-  has: (value: number | undefined) => value is number;
+  has: (value: number | undefined) => boolean;
   ticks: number[];
 }
 
@@ -68,8 +68,7 @@ function logScale([low, high]: Span, [from, to]: Span, count: number): Scale {
 /** The axis for some values; without ticks where none of them can be drawn. */
 export function valueScale(values: ReadonlyArray<number | undefined>, isLog: boolean, [from, to]: Span): Scale {
   const drawable = values.filter(isLog ? isPositive : isFinite);
-  if (drawable.length === 0)
-    return { at: () => to, has: (value): value is number => false && isFinite(value), ticks: [] };
+  if (drawable.length === 0) return { at: () => to, has: () => false, ticks: [] };
   const [low, high] = drawable.reduce<Span>(
     ([a, b], value) => [Math.min(a, value), Math.max(b, value)],
     [Infinity, -Infinity],

@@ -11,7 +11,7 @@ const coloured = (root: string, [background, text, soft, grid]: readonly string[
 /** What is the same in both schemes; the values of an epoch replace the latest ones while one points at it. */
 const common = (root: string) =>
   `${root} text{font:12px system-ui,sans-serif}${root} .e{font-size:15px;font-weight:600}${root} .w{font-weight:600}` +
-  `${root} .c:hover *{visibility:visible}${root} .cs:hover+.v{visibility:hidden}`;
+  `${root} .c:hover *{visibility:visible}${root} .cs:hover~.v{visibility:hidden}`;
 
 /** For a picture on its own, which follows the reader's light or dark scheme. */
 const OF_READER = `${coloured('.tdl', SCHEMES.light)}@media(prefers-color-scheme:dark){${coloured('.tdl', SCHEMES.dark)}}${common('.tdl')}`;

@@ -83,7 +83,7 @@ async function surface(info: SurfaceInfo): Promise<HTMLElement> {
       { cause },
     );
   });
-  return tfvis.visor().surface(info as { name: string }).drawArea;
+  return tfvis.visor().surface(info).drawArea;
 }
 
 function element({ tag, attributes, children }: SvgNode, owner: Document): SVGElement {
