@@ -96,12 +96,15 @@ class ChartsOfTraining implements LossCharts {
   }
 
   async batch(logs: object): Promise<void> {
-    this.#batches.push(checkedLogs({ ...logs, batch: this.#batches.length }));
+    this.#batches.push({ ...this.#checked(logs), batch: this.#batches.length });
     if (performance.now() - this.#drawnAt >= PAUSE) await this.#drawBatches();
   }
 
   async epoch(epoch: number, logs: object): Promise<void> {
-    this.#epochs.push(checkedLogs({ ...logs, epoch }));
+    if (!Number.isInteger(epoch) || epoch < 0) {
+      throw new Error(`Expected \`epoch\` to be a whole number from 0, got ${describe(epoch)}. Count as \`fit\` does.`);
+    }
+    this.#epochs.push({ ...this.#checked(logs), epoch });
     await this.#drawEpochs();
   }
 
@@ -113,6 +116,30 @@ class ChartsOfTraining implements LossCharts {
   async end(): Promise<void> {
     await this.#drawBatches();
     await this.#drawEpochs();
+  }
+
+  #checked(logs: object): UnknownLogs {
+    if (typeof logs !== 'object' || logs === null) {
+      throw new Error(
+        `Expected \`logs\` to be an object of numbers, got ${describe(logs)}. Pass the logs of an epoch.`,
+      );
+    }
+    const wrong = Object.entries(logs).find(([, value]) => typeof value !== 'number');
+    if (wrong !== undefined) {
+      throw new Error(
+        `Expected \`logs\` to hold numbers, got ${describe(wrong[1])} for \`${wrong[0]}\`. Read tensors first, with ` +
+          '`await tensor.data()`.',
+      );
+    }
+    const known = ['loss', ...Object.values<string>({ ...this.#keys })];
+    const names = Object.keys(logs);
+    if (names.length > 0 && !names.some((name) => known.includes(name) || name.startsWith('val_'))) {
+      throw new Error(
+        `Expected \`logs\` to hold some of ${list(known)}, got ${list(names)}. Pass the logs of a training with ` +
+          '`decomposedLoss()`, or numbers under those names.',
+      );
+    }
+    return logs as UnknownLogs;
   }
 
   async #drawBatches(): Promise<void> {
@@ -142,14 +169,6 @@ class ChartsOfTraining implements LossCharts {
       return picture('page', { width, height, words: inWords(chart) }, panel(chart, scale, box));
     });
   }
-}
-
-function checkedLogs(logs: UnknownLogs): UnknownLogs {
-  const wrong = Object.entries(logs).find(([, value]) => typeof value !== 'number');
-  if (wrong === undefined) return logs;
-  throw new Error(
-    `Expected \`logs\` to hold numbers, got ${describe(wrong[1])} for \`${wrong[0]}\`. Read tensors first, with \`await tensor.data()\`.`,
-  );
 }
 
 /** @throws Error if an argument is not understood. */
