@@ -115,14 +115,14 @@ describe('the lines', () => {
     ['single values between gaps', [1, NaN, 2], 'linear', 0, 2, 1],
     ['what is not positive, on a logarithmic scale', [1, 2, 0, -3, 4, 5], 'log', 2, 2, 0],
     ['nothing positive, on a logarithmic scale', [0, 0], 'log', 0, 0, 0],
-    ['zeros', [0, 0, 0], 'linear', 1, 3, 0],
+    ['zeros', [0, 0, 0], 'linear', 1, 1, 0],
     ['one epoch', [0.3], 'linear', 0, 1, 0],
-    ['negative values', [-1, -2, -1], 'linear', 1, 3, 0],
-    ['very great and very small values', [1e30, 1e-30, 1], 'log', 1, 3, 0],
-    ['the greatest numbers', [1.7e308, 1e308, 1.79e308], 'linear', 1, 3, 0],
-    ['the greatest numbers of both signs', [1.7e308, -1.7e308], 'linear', 1, 2, 0],
-    ['the greatest and the smallest numbers', [1.79e308, 5e-324], 'log', 1, 2, 0],
-    ['the smallest numbers', [5e-324, 1e-323, 5e-320], 'linear', 1, 3, 0],
+    ['negative values', [-1, -2, -1], 'linear', 1, 1, 0],
+    ['very great and very small values', [1e30, 1e-30, 1], 'log', 1, 1, 0],
+    ['the greatest numbers', [1.7e308, 1e308, 1.79e308], 'linear', 1, 1, 0],
+    ['the greatest numbers of both signs', [1.7e308, -1.7e308], 'linear', 1, 1, 0],
+    ['the greatest and the smallest numbers', [1.79e308, 5e-324], 'log', 1, 1, 0],
+    ['the smallest numbers', [5e-324, 1e-323, 5e-320], 'linear', 1, 1, 0],
   ])('are sensible with %s', (_, values, scale, stretches, marked, crosses) => {
     const layers = { 'regularization_loss/a': values, 'regularization_loss/b': values };
     const svg = plotLosses({ ...plain(values, values), ...layers }, { scale });
@@ -187,7 +187,7 @@ describe('the lines', () => {
   it('are at most ten, with a word on the parts that are left out', () => {
     const parts = Array.from({ length: 9 }, (_, i) => [`data_loss/${i}`, [i, i]]);
     const svg = plotLosses({ ...plain([9, 9]), ...(Object.fromEntries(parts) as Values) });
-    expect(texts(svg).filter((name) => name.startsWith("data loss: "))).toEqual(
+    expect(texts(svg).filter((name) => name.startsWith('data loss: '))).toEqual(
       [2, 3, 4, 5, 6, 7, 8].map((part) => `data loss: ${part}`),
     );
     expect(texts(svg)).toContain('2 other parts of the data loss not shown');

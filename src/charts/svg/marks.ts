@@ -42,7 +42,7 @@ export function lines(series: readonly Series[], rows: readonly number[], x: Sca
     labelled(one, paths.length > 0 ? [stroke(paths.join(''), one.width, one.isValidation)] : []);
   const points = ({ one, order }: (typeof drawn)[number]) =>
     labelled(one, [
-      ...markedRows(one, order / series.length, y).map((row) =>
+      ...markedRows(one, order, series.length, y).map((row) =>
         marker(one.look, one.isValidation, x.at(rows[row]!), y.at(one.values[row]!)),
       ),
       ...crosses(one, rows, x, box),
@@ -68,10 +68,10 @@ function linePaths({ values }: Series, rows: readonly number[], x: Scale, y: Sca
     .map((stretch) => `M${stretch.map((row) => `${px(x.at(rows[row]!))} ${px(y.at(values[row]!))}`).join('L')}`);
 }
 
-/** Up to five rows, others for each series, and each value without neighbours. */
-function markedRows({ values }: Series, phase: number, { has }: Scale): number[] {
-  const step = Math.max(1, Math.ceil(values.length / 5));
-  const first = Math.floor(phase * step);
+/** Up to five rows, other ones for each series as far as there are enough, and each value without neighbours. */
+function markedRows({ values }: Series, order: number, count: number, { has }: Scale): number[] {
+  const step = Math.max(Math.ceil(values.length / 5), Math.min(values.length, count));
+  const first = Math.floor((order * step) / count);
   return values.flatMap((value, row) => {
     const isAlone = !has(values[row - 1]) && !has(values[row + 1]);
     return has(value) && (isAlone || row % step === first) ? [row] : [];
