@@ -122,6 +122,7 @@ describe('the lines', () => {
     ['the greatest numbers', [1.7e308, 1e308, 1.79e308], 'linear', 1, 1, 0],
     ['the greatest numbers of both signs', [1.7e308, -1.7e308], 'linear', 1, 1, 0],
     ['the greatest and the smallest numbers', [1.79e308, 5e-324], 'log', 1, 1, 0],
+    ['the smallest number', [5e-324, 5e-324], 'linear', 1, 1, 0],
     ['the smallest numbers', [5e-324, 1e-323, 5e-320], 'linear', 1, 1, 0],
   ])('are sensible with %s', (_, values, scale, stretches, marked, crosses) => {
     const layers = { 'regularization_loss/a': values, 'regularization_loss/b': values };
@@ -155,6 +156,8 @@ describe('the lines', () => {
     const width = (name: string) => Number(/stroke-width="([\d.]+)"/.exec(group(svg, name))![1]);
     expect(width('total loss')).toBeGreaterThan(width('data loss') + 1.5);
     expect(width('data loss')).toBeGreaterThan(width('data loss: a') + 1);
+    // Below each dashed line there is a wider one in the colour of the background.
+    expect(svg.match(/<path [^>]*class="h" fill="none"[^>]*>/g)).toHaveLength(2);
     const order = ['total loss', 'data loss', 'data loss: a', 'total loss, validation', 'data loss, validation'];
     const places = order.map((name) => svg.indexOf(group(svg, name)));
     expect(places).toEqual([...places].sort((a, b) => a - b));
@@ -201,6 +204,8 @@ describe('the axis', () => {
   it.each<[string, number[], number[], 'linear' | 'log']>([
     ['of curves that fill the height', falling, falling, 'linear'],
     ['of a curve that falls far below the others', falling, falling.map((value) => value / 100), 'log'],
+    ['of a curve whose last half is within a hundredth of the height', falling, falling.map((v) => v / 25), 'log'],
+    ['of a curve whose last half is just above a twentieth', falling, falling.map((v) => v / 3), 'linear'],
     ['of a low curve that stays as it is', falling, falling.map(() => 0.01), 'linear'],
     [
       'of a curve that has fallen for most of the training',
@@ -247,7 +252,7 @@ describe('the values in the legend', () => {
   });
 
   it('have columns to point at that cover the plot without a gap, and do not overlap', () => {
-    const areas = Array.from(svg.matchAll(/<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*pointer-events/g));
+    const areas = Array.from(svg.matchAll(/<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*pointer-events="all"/g));
     const edges = areas.map(([, x, width]) => [Number(x), Number(x) + Number(width)] as const);
     expect(edges).toHaveLength(3);
     edges.slice(1).forEach(([start], index) => expect(Math.abs(start - edges[index]![1])).toBeLessThan(0.2));

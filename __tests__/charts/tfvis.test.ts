@@ -334,6 +334,18 @@ describe('logs from elsewhere', () => {
     expect(texts(picture(element, 'Loss by epoch'))).not.toContain('L2 0.01');
   });
 
+  it('have their parts stacked on a linear axis, or left out', async () => {
+    const parts = { 'regularization_loss/a': 0.9, 'regularization_loss/b': 0.1 };
+    const [stacked, plain] = [page(), page()];
+    await lossCharts(container(stacked), { scale: 'log' }).epoch(0, { ...logs(2), ...parts });
+    expect(texts(picture(stacked, 'Loss by epoch'))).toContain('loss, logarithmic scale');
+    expect(texts(picture(stacked, 'Regularization loss in parts'))).toEqual(
+      expect.arrayContaining(['regularization loss', '0', '1']),
+    );
+    await lossCharts(container(plain), { breakdown: 'none' }).epoch(0, { ...logs(2), ...parts });
+    expect(titles(plain)).toEqual(['Loss by epoch']);
+  });
+
   it('are numbers, or nothing is drawn', async () => {
     const element = page();
     const charts = lossCharts(container(element));

@@ -61,7 +61,7 @@ export function plotLosses(history: LossSource, args: PlotLossesArgs = {}): stri
   const drawn = [
     ...(title === '' ? [] : [text(MARGIN, MARGIN + 14, title, 't e')]),
     panel(losses, scale, upper),
-    ...(parts ? [panel(parts, 'linear', { ...upper, top: split + MARGIN, bottom: height - MARGIN })] : []),
+    ...(parts ? [panel(parts, scale, { ...upper, top: split + MARGIN, bottom: height - MARGIN })] : []),
   ];
   const words = [title, inWords(losses), ...(parts ? [inWords(parts)] : [])].filter((part) => part !== '').join('. ');
   return `${svgText(picture('reader', { width, height, words }, ...drawn))}\n`;

@@ -59,7 +59,7 @@ export function legend(
   }
   const entries = series.map((one, index) => {
     // The validation of a part has no name of its own where it follows the training.
-    const isTwin = one.isValidation && series[index - 1]?.name === one.name;
+    const isTwin = series[index - 1]?.name === one.name;
     const full = isTwin ? '' : one.isValidation ? `${one.name}, validation` : one.name;
     const name = shorten(full, LONGEST);
     const value = (row: number) => fourDigits(one.values[row]);
