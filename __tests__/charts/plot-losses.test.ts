@@ -47,6 +47,7 @@ function valueAt(svg: string, y: number, of: (value: number) => number = (value)
 /** The chart of the breakdown, from its axis on. */
 const lowerChart = (svg: string) => svg.slice(svg.lastIndexOf('>regularization loss<'));
 
+const heightOf = (svg: string) => Number(/viewBox="0 0 \d+ (\d+)"/.exec(svg)![1]);
 const axis = (svg: string) =>
   Array.from(svg.matchAll(/text-anchor="end">([^<]*)</g), ([, label]) => label!).filter((label) => label !== 'epoch');
 const texts = (svg: string) => Array.from(svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g), ([, content]) => content!);
@@ -291,9 +292,17 @@ describe('the breakdown', () => {
   });
 
   it('is missing where there is none, and the picture is lower', async () => {
-    const svg = plotLosses(await trained());
-    expect(svg).not.toContain('Regularization loss in parts');
-    expect(svg).toContain('height="400"');
+    const [without, withParts] = [plotLosses(await trained()), plotLosses(await trained({ breakdown: 'layer' }))];
+    expect(without).not.toContain('Regularization loss in parts');
+    expect(heightOf(without)).toBeLessThan(heightOf(withParts) - 180);
+  });
+
+  it('leaves the plots their height where the legend needs more lines', () => {
+    const losses = { ...plain([1, 2]), val_data_loss: [1, 2], 'data_loss/a': [1, 2] };
+    const plotted = [240, 1200].map((width) => plotLosses(losses, { width }));
+    const plot = (svg: string) => Number(/<rect [^>]*height="(\d+)" fill="none" pointer-events/.exec(svg)![1]);
+    expect(plotted.map(plot)).toEqual([300, 300]);
+    expect(heightOf(plotted[0]!)).toBeGreaterThan(heightOf(plotted[1]!) + 50);
   });
 
   it('may be by weight', async () => {
@@ -386,7 +395,9 @@ describe('the picture', () => {
   it('shortens long names, and tells them in full where one points', () => {
     const name = `block_${'x'.repeat(60)}`;
     const svg = plotLosses({ ...plain([1, 2]), [`regularization_loss/${name}`]: [1, 2] });
-    expect(texts(svg)).toContain(`block_${'x'.repeat(29)}…`);
+    expect(texts(svg).find((content) => /^block_x{20,40}…$/.test(content))).toBeDefined();
+    const narrow = texts(plotLosses({ ...plain([1, 2]), [`regularization_loss/${name}`]: [1, 2] }, { width: 240 }));
+    expect(narrow.find((content) => /^block_x{5,19}…$/.test(content))).toBeDefined();
     expect(svg).toContain(`<title>${name}</title>`);
   });
 

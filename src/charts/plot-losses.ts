@@ -4,7 +4,7 @@ import { resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import { SCALES, type ScaleName } from './chart.js';
 import { lossChart, partsChart } from './charts-of.js';
 import { lossTable, type LossSource } from './loss-table.js';
-import { inWords, panel } from './svg/panel.js';
+import { heightOf, inWords, panel } from './svg/panel.js';
 import type { Box } from './svg/marks.js';
 import { picture } from './svg/style.js';
 import { svgText, text } from './svg/svg.js';
@@ -15,7 +15,7 @@ export interface PlotLossesArgs {
   title?: string | undefined;
   /** In pixels, at least 240. Default 720. */
   width?: number | undefined;
-  /** In pixels, at least 200. Default 400, or 680 with a breakdown. */
+  /** In pixels, at least 200. Default: what the legend takes, and about 300, or 500 with a breakdown. */
   height?: number | undefined;
   /**
    * The axis of the losses. `'auto'` is `'log'` where a linear axis would flatten a curve: half of its values or more would
@@ -54,14 +54,16 @@ export function plotLosses(history: LossSource, args: PlotLossesArgs = {}): stri
   const table = lossTable(history, keys);
   const [losses, parts] = [lossChart(table, keys), partsChart(table, keys)];
   const width = size('width', args.width, 720, 240);
-  const height = size('height', args.height, parts ? 680 : 400, 200);
   const top = MARGIN + (title === '' ? 0 : 28);
-  const split = parts ? Math.round(top + (height - top) * 0.58) : height - MARGIN;
-  const upper: Box = { left: MARGIN, right: width - MARGIN, top, bottom: split };
+  const box: Box = { left: MARGIN, right: width - MARGIN, top, bottom: 0 };
+  const upper = heightOf(losses, box, 280);
+  const lower = parts ? MARGIN + heightOf(parts, box, 180) : 0;
+  const height = size('height', args.height, top + upper + lower + MARGIN, 200);
+  const split = top + Math.round(((height - top - MARGIN) * upper) / (upper + lower));
   const drawn = [
     ...(title === '' ? [] : [text(MARGIN, MARGIN + 14, title, 't e')]),
-    panel(losses, scale, upper),
-    ...(parts ? [panel(parts, scale, { ...upper, top: split + MARGIN, bottom: height - MARGIN })] : []),
+    panel(losses, scale, { ...box, bottom: split }),
+    ...(parts ? [panel(parts, scale, { ...box, top: split + MARGIN, bottom: height - MARGIN })] : []),
   ];
   const words = [title, inWords(losses), ...(parts ? [inWords(parts)] : [])].filter((part) => part !== '').join('. ');
   return `${svgText(picture('reader', { width, height, words }, ...drawn))}\n`;

@@ -3,7 +3,10 @@ import { inAreaMarker, marker, stroke, type Box } from './marks.js';
 import { fourDigits } from './scale.js';
 import { node, px, shorten, text, widthOf, type SvgNode } from './svg.js';
 
-const [ROW, SWATCH, PATCH, GAP, LONGEST] = [18, 26, 14, 14, 36];
+const [ROW, SWATCH, PATCH, GAP, LONGEST] = [18, 26, 14, 14, 260];
+
+/** The longest label of a mark, in pixels. */
+export const MARK = 160;
 
 /** A legend, and where in it the values of a row are written. */
 export interface Legend {
@@ -47,9 +50,10 @@ export function legend(
   const widest = (content: Slot['content']) => Math.max(0, ...readable.map((row) => widthOf(content(row))));
 
   const rowName = (row: number) =>
-    [`${unit} ${rows[row]!}`, ...marks.filter(({ after }) => after === row).map((mark) => shorten(mark.text, 24))].join(
-      ', ',
-    );
+    [
+      `${unit} ${rows[row]!}`,
+      ...marks.filter(({ after }) => after === row).map((mark) => shorten(mark.text, MARK)),
+    ].join(', ');
   slot(place(widest(rowName)), rowName);
   const isValidated = series.some(({ isValidation }) => isValidation);
   for (const isDashed of isValidated ? [false, true] : []) {
@@ -61,21 +65,21 @@ export function legend(
     // The validation of a part has no name of its own where it follows the training.
     const isTwin = series[index - 1]?.name === one.name;
     const full = isTwin ? '' : one.isValidation ? `${one.name}, validation` : one.name;
-    const name = shorten(full, LONGEST);
     const value = (row: number) => fourDigits(one.values[row]);
-    const named = (kind === 'stack' ? PATCH : SWATCH) + 6 + (name === '' ? 0 : widthOf(name) + 6);
-    return { one, isTwin, full, name, value, named, width: named + widest(value) };
+    const [start, room] = [(kind === 'stack' ? PATCH : SWATCH) + 6, widest(value)];
+    const name = shorten(full, Math.min(LONGEST, box.right - box.left - start - 6 - room));
+    const named = start + (name === '' ? 0 : widthOf(name) + 6);
+    return { one, isTwin, full, name, value, start, named, width: named + room };
   });
-  entries.forEach(({ one, full, name, value, named, width }, index) => {
+  entries.forEach(({ one, full, name, value, start, named, width }, index) => {
     const twin = entries[index + 1];
     // Training and validation are in one line if there is any that has room.
     const both = twin?.isTwin === true ? width + GAP + twin.width : width;
     if (both <= box.right - box.left) wrap(both);
     const left = place(width);
-    const start = left + (kind === 'stack' ? PATCH : SWATCH) + 6;
     const parts = [
       node('g', { color: one.look.color }, ...seriesSample(kind, one, left, y)),
-      ...(name === '' ? [] : [text(start, y + 12, name)]),
+      ...(name === '' ? [] : [text(left + start, y + 12, name)]),
     ];
     svg.push(...(name === full ? parts : [node('g', {}, node('title', {}, full), ...parts)]));
     slot(left + named, value);

@@ -1,8 +1,11 @@
 import type { Chart, ScaleName } from '../chart.js';
-import { legend, type Legend } from './legend.js';
+import { MARK, legend, type Legend } from './legend.js';
 import { areas, lines, stackedSums, type Box } from './marks.js';
 import { epochScale, fourDigits, isFlattened, tickLabel, valueScale, type Scale } from './scale.js';
 import { node, px, shorten, text, widthOf, type SvgNode } from './svg.js';
+
+/** The room for the titles of the axes and the labels above and below a plot, in pixels. */
+const [ABOVE, BELOW] = [26, 22];
 
 /** The least distance between rows that one can point at, in pixels. */
 const POINTABLE = 8;
@@ -15,9 +18,9 @@ export function panel(chart: Chart, scale: ScaleName, box: Box): SvgNode {
   const { kind, series, rows } = chart;
   const curves = series.map(({ values }) => values);
   const isLog = kind === 'lines' && (scale === 'log' || (scale === 'auto' && isFlattened(curves)));
-  const readable = readableRows(rows.length, (box.right - box.left) / POINTABLE);
+  const readable = readableRows(chart, box);
   const key = legend(chart, readable, box);
-  const rough: Box = { left: box.left, right: box.right - 6, top: key.bottom + 26, bottom: box.bottom - 22 };
+  const rough: Box = { left: box.left, right: box.right - 6, top: key.bottom + ABOVE, bottom: box.bottom - BELOW };
   const stack = kind === 'stack' ? stackedSums(series, rows.length).at(-1)! : [];
   const y = valueScale(kind === 'stack' ? stack : curves.flat(), isLog, [rough.bottom, rough.top]);
   const widest = Math.max(widthOf(chart.unit) + 6, ...y.ticks.map((tick) => widthOf(tickLabel(tick))));
@@ -41,6 +44,10 @@ export function panel(chart: Chart, scale: ScaleName, box: Box): SvgNode {
     node('g', { class: 'v' }, key.readout(rows.length - 1)),
   );
 }
+
+/** The height of a chart whose plot is to have `plot` pixels; the legend takes more of it where there is less width. */
+export const heightOf = (chart: Chart, box: Box, plot: number): number =>
+  legend(chart, readableRows(chart, box), box).bottom - box.top + ABOVE + plot + BELOW;
 
 /** What a chart shows, for those who do not see it: the values of the last row that has them. */
 export function inWords({ title, unit, rows, series }: Chart): string {
@@ -78,7 +85,7 @@ function marked({ marks, rows }: Chart, x: Scale, { left, right, top, bottom }: 
       stroke: '#52514e',
       'stroke-dasharray': '2 2',
     });
-    const label = shorten(said, 24);
+    const label = shorten(said, MARK);
     const start = Math.min(at - 3, free - widthOf(label));
     if (start < taken + 10) return [rule];
     free = start - 10;
@@ -86,10 +93,10 @@ function marked({ marks, rows }: Chart, x: Scale, { left, right, top, bottom }: 
   });
 }
 
-/** Evenly spread rows, at most so many, the last one among them. */
-function readableRows(count: number, most: number): number[] {
-  const step = Math.max(1, Math.ceil(count / most));
-  return Array.from({ length: Math.ceil(count / step) }, (_, index) => count - 1 - index * step).reverse();
+/** Evenly spread rows, as many as one can point at, the last one among them. */
+function readableRows({ rows: { length } }: Chart, { left, right }: Box): number[] {
+  const step = Math.max(1, Math.ceil((length * POINTABLE) / (right - left)));
+  return Array.from({ length: Math.ceil(length / step) }, (_, index) => length - 1 - index * step).reverse();
 }
 
 /** For each row that one can point at a column over the plot, with a line below the curves and the values in the legend. */

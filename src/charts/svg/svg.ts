@@ -33,10 +33,12 @@ export function svgText({ tag, attributes, children }: SvgNode): string {
   return `${start}>${content.join('')}</${tag}>`;
 }
 
-/** At most so many characters of a text. */
-export function shorten(text: string, longest: number): string {
+/** As much of a text of 12 pixels as there is room for. */
+export function shorten(text: string, pixels: number): string {
+  if (widthOf(text) <= pixels) return text;
   const characters = Array.from(text);
-  return characters.length > longest ? `${characters.slice(0, longest - 1).join('')}…` : text;
+  const kept = characters.findIndex((_, index) => widthOf(`${characters.slice(0, index + 1).join('')}…`) > pixels);
+  return `${characters.slice(0, Math.max(1, kept)).join('')}…`;
 }
 
 /** A coordinate, to a tenth of a pixel. */

@@ -5,7 +5,7 @@ import { describe, list } from '../../util/describe.js';
 import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
 import { lossChart, metricChart, partsChart } from '../charts-of.js';
 import { tableOfRows, type UnknownLogs } from '../loss-table.js';
-import { inWords, panel } from '../svg/panel.js';
+import { heightOf, inWords, panel } from '../svg/panel.js';
 import { picture } from '../svg/style.js';
 import { Figures, checkContainer, type ChartContainer } from './figures.js';
 
@@ -24,7 +24,7 @@ export interface LossChartsArgs {
   scale?: ScaleName | undefined;
   /** The width of each chart in pixels. Default: that of the container. */
   width?: number | undefined;
-  /** The height of each chart in pixels. Default 320. */
+  /** The height of each chart in pixels. Default: what its legend takes, and 260. */
   height?: number | undefined;
 }
 
@@ -164,8 +164,10 @@ class ChartsOfTraining implements LossCharts {
   async #draw(chart: Chart): Promise<void> {
     const figures = await (this.#figures ??= Figures.within(this.#container));
     figures.draw(chart.title, (available) => {
-      const { width = available, height = 320, scale = 'auto' } = this.#args;
-      const box = { left: 8, right: width - 8, top: 6, bottom: height - 4 };
+      const { width = available, scale = 'auto' } = this.#args;
+      const place = { left: 8, right: width - 8, top: 6, bottom: 0 };
+      const height = this.#args.height ?? 6 + heightOf(chart, place, 212) + 4;
+      const box = { ...place, bottom: height - 4 };
       return picture('page', { width, height, words: inWords(chart) }, panel(chart, scale, box));
     });
   }
