@@ -98,6 +98,11 @@ describe('an array of logs', () => {
     expect(shown(svg)[0]).toEqual(['epoch 1', '–', '1.000']);
   });
 
+  it('may hold what is not drawn', () => {
+    const logs = [{ data_loss: 1, phase: 'warm-up', at: new Date(0) }];
+    expect(plotLosses(logs)).toBe(plotLosses([{ data_loss: 1 }]));
+  });
+
   it('has the total under its own key where `loss` is the data loss', () => {
     expect(shown(plotLosses([{ loss: 1, data_loss: 1, total_loss: 3 }]))[0]).toEqual(['epoch 1', '3.000', '1.000']);
   });

@@ -349,15 +349,15 @@ describe('logs from elsewhere', () => {
   it('are numbers, or nothing is drawn', async () => {
     const element = page();
     const charts = lossCharts(container(element));
-    await charts.epoch(0, logs(2));
+    await charts.epoch(0, { ...logs(2), phase: 'warm-up', val_data_loss: null });
     const scalar = tf.scalar(1);
     await expect(charts.epoch(1, { ...logs(1), loss: scalar })).rejects.toThrow(
-      '`logs` to hold numbers, got a Tensor for `loss`',
+      'Expected numbers in the logs, got a Tensor for `loss`',
     );
     await expect(charts.batch({ loss: 'low' })).rejects.toThrow("got 'low' for `loss`");
     await expect(charts.epoch(1, null as never)).rejects.toThrow('`logs`');
     await expect(charts.epoch('1' as never, logs(2))).rejects.toThrow('`epoch`');
-    await expect(charts.epoch(1, { total: 2, data: 1 })).rejects.toThrow('to hold some of `loss`, `data_loss`');
+    await expect(charts.epoch(1, { total: 2, data: 1 })).rejects.toThrow('to hold `loss`, `data_loss`');
     await charts.end();
     expect(rows(picture(element, 'Loss by epoch'))).toHaveLength(1);
     expect(titles(element)).toEqual(['Loss by epoch']);

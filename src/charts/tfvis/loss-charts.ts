@@ -4,7 +4,7 @@ import { checkArguments } from '../../util/arguments.js';
 import { describe, list } from '../../util/describe.js';
 import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
 import { lossChart, metricChart, partsChart } from '../charts-of.js';
-import { tableOfRows, type UnknownLogs } from '../loss-table.js';
+import { drawnNames, numberOf, tableOfRows, type IsDrawn, type UnknownLogs } from '../loss-table.js';
 import { heightOf, inWords, panel } from '../svg/panel.js';
 import { picture } from '../svg/style.js';
 import { Figures, checkContainer, type ChartContainer } from './figures.js';
@@ -64,7 +64,7 @@ const PAUSE = 250;
  *
  * @param container - An element of the page, a surface of tfjs-vis, or the name of one: `{name: 'Loss', tab: 'Training'}`.
  *   Only a name needs `@tensorflow/tfjs-vis`.
- * @throws Error if an argument is not understood. `batch` and `epoch` reject what is not a number, and draw nothing.
+ * @throws Error if an argument is not understood. `batch` and `epoch` reject what is drawn and no number.
  */
 export function lossCharts(container: ChartContainer, args: LossChartsArgs = {}): LossCharts {
   checkContainer(container);
@@ -75,6 +75,7 @@ class ChartsOfTraining implements LossCharts {
   readonly #container: ChartContainer;
   readonly #args: LossChartsArgs;
   readonly #keys: LogKeys;
+  readonly #isDrawn: IsDrawn;
   #figures: Promise<Figures> | undefined;
   #epochs: UnknownLogs[] = [];
   #batches: UnknownLogs[] = [];
@@ -86,6 +87,7 @@ class ChartsOfTraining implements LossCharts {
     this.#container = container;
     this.#args = args;
     this.#keys = resolveLogKeys(args.logKeys);
+    this.#isDrawn = drawnNames(this.#keys, args.metrics);
   }
 
   async begin(): Promise<void> {
@@ -124,19 +126,13 @@ class ChartsOfTraining implements LossCharts {
         `Expected \`logs\` to be an object of numbers, got ${describe(logs)}. Pass the logs of an epoch.`,
       );
     }
-    const wrong = Object.entries(logs).find(([, value]) => typeof value !== 'number');
-    if (wrong !== undefined) {
-      throw new Error(
-        `Expected \`logs\` to hold numbers, got ${describe(wrong[1])} for \`${wrong[0]}\`. Read tensors first, with ` +
-          '`await tensor.data()`.',
-      );
-    }
-    const known = ['loss', ...Object.values<string>({ ...this.#keys })];
+    Object.entries(logs).forEach(([name, value]) => numberOf(name, value, this.#isDrawn));
     const names = Object.keys(logs);
-    if (names.length > 0 && !names.some((name) => known.includes(name) || name.startsWith('val_'))) {
+    // Where a dataset is exhausted, the host ends an epoch with validation alone, or with nothing.
+    if (names.length > 0 && !names.some((name) => this.#isDrawn(name) || name.startsWith('val_'))) {
       throw new Error(
-        `Expected \`logs\` to hold some of ${list(known)}, got ${list(names)}. Pass the logs of a training with ` +
-          '`decomposedLoss()`, or numbers under those names.',
+        `Expected \`logs\` to hold ${list(['loss', ...Object.values<string>({ ...this.#keys })])}, got ${list(names)}. Pass ` +
+          'the logs of a training with `decomposedLoss()`, or numbers under those names.',
       );
     }
     return logs as UnknownLogs;
@@ -145,14 +141,14 @@ class ChartsOfTraining implements LossCharts {
   async #drawBatches(): Promise<void> {
     if (this.#batches.length === 0) return;
     const marks = this.#marks.map(({ batches, text }) => ({ after: batches, text }));
-    await this.#draw({ ...lossChart(tableOfRows(this.#batches), this.#keys), marks });
+    await this.#draw({ ...lossChart(tableOfRows(this.#batches, this.#isDrawn), this.#keys), marks });
     this.#drawnAt = performance.now();
   }
 
   async #drawEpochs(): Promise<void> {
     if (this.#epochs.length === 0) return;
     const { breakdown = 'layer', metrics = [] } = this.#args;
-    const table = tableOfRows(this.#epochs);
+    const table = tableOfRows(this.#epochs, this.#isDrawn);
     const charts = [
       lossChart(table, this.#keys),
       ...(breakdown === 'none' ? [] : [partsChart(table, this.#keys)]),
