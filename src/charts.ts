@@ -3,6 +3,7 @@
  *
  * @module tfjs-decomposed-loss/charts
  */
+export { lossColors } from './charts/palette.js';
 export { plotLosses } from './charts/plot-losses.js';
 
 export type { PlotLossesArgs } from './charts/plot-losses.js';
