@@ -24,11 +24,14 @@ export async function run(command, args, { quiet = false, minutes = 20, ...optio
     ...options,
   });
   let written = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (written += text));
+  for (const stream of [child.stdout, child.stderr])
+    stream?.setEncoding('utf8').on('data', (text) => (written += text));
   const [code, signal] = await once(child, 'close');
   if (code === 0) return written;
   const line = written.split('\n').find((text) => /error:/i.test(text)) ?? written.trim().split('\n').at(-1);
-  const got = [signal ? `the signal ${signal}` : `the exit code ${code}`, line.trim().slice(0, 300)].filter(Boolean).join(': ');
+  const got = [signal ? `the signal ${signal}` : `the exit code ${code}`, line.trim().slice(0, 300)]
+    .filter(Boolean)
+    .join(': ');
   const error = new Error(`Expected \`${[command, ...args].join(' ')}\` to succeed, got ${got}.`);
   throw Object.assign(error, { output: written });
 }

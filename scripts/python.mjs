@@ -11,7 +11,9 @@ import { cacheFolder, say, withLock } from './setup/cache.mjs';
  */
 export async function pythonWith(requirements) {
   const version = await run('python3', ['--version'], { quiet: true });
-  const hash = createHash('sha256').update(version).update(fs.readFileSync(path.join(root, requirements)));
+  const hash = createHash('sha256')
+    .update(version)
+    .update(fs.readFileSync(path.join(root, requirements)));
   const folder = path.join(cacheFolder(), `python-${hash.digest('hex').slice(0, 12)}`);
   const python = path.join(folder, ...(process.platform === 'win32' ? ['Scripts', 'python.exe'] : ['bin', 'python']));
   const complete = path.join(folder, 'complete');

@@ -42,7 +42,9 @@ async function consumer(folder, tarball, tfjs, version) {
     const copies = Object.entries(packages).filter(([place]) => place.endsWith(`node_modules/${name}`));
     if (copies.length === 1 && (version ?? copies[0][1].version) === copies[0][1].version) continue;
     const got = copies.map(([place, copy]) => `${copy.version} in ${place}`).join(' and ') || 'none';
-    throw new Error(`Expected one copy of ${name} ${version ?? ''}, got ${got}. Is it optional in peerDependenciesMeta?`);
+    throw new Error(
+      `Expected one copy of ${name} ${version ?? ''}, got ${got}. Is it optional in peerDependenciesMeta?`,
+    );
   }
   fs.cpSync(path.join(root, 'scripts', 'consumer'), folder, { recursive: true });
 }

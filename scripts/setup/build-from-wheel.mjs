@@ -18,7 +18,11 @@ async function checkMachine() {
   // Without this, the report may wait for name servers.
   process.report.excludeNetwork = true;
   // The report has no glibc version where the C library is another, as on Alpine.
-  if (process.platform !== 'linux' || process.arch !== 'x64' || !process.report.getReport().header.glibcVersionRuntime) {
+  if (
+    process.platform !== 'linux' ||
+    process.arch !== 'x64' ||
+    !process.report.getReport().header.glibcVersionRuntime
+  ) {
     throw new Error(`Expected Linux with glibc on x64, got ${process.platform} on ${process.arch}.`);
   }
   for (const [command, ...args] of [['python3', '-m', 'pip'], [compiler]]) {

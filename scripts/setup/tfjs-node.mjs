@@ -11,14 +11,15 @@ const PARTS = ['lib', 'deps'];
 
 export const tfjsNodeVersion = () => readJson(packageFolder, 'package.json').version;
 
-const cached = () =>
-  path.join(cacheFolder(), `tfjs-node-${tfjsNodeVersion()}-${process.platform}-${process.arch}`);
+const cached = () => path.join(cacheFolder(), `tfjs-node-${tfjsNodeVersion()}-${process.platform}-${process.arch}`);
 
 /** The binding and the libraries, relative to `folder`. */
 const binaries = (folder) =>
   ['lib', path.join('deps', 'lib')]
     .filter((part) => fs.existsSync(path.join(folder, part)))
-    .flatMap((part) => fs.readdirSync(path.join(folder, part), { recursive: true }).map((file) => path.join(part, file)))
+    .flatMap((part) =>
+      fs.readdirSync(path.join(folder, part), { recursive: true }).map((file) => path.join(part, file)),
+    )
     .filter((file) => fs.statSync(path.join(folder, file), { throwIfNoEntry: false })?.isFile())
     .sort();
 
