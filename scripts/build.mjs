@@ -2,23 +2,15 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
-import { buildForBrowsers } from './browser/build.mjs';
+import { buildForBrowsers } from './build-browser.mjs';
 import { bin, main, root } from './helpers.mjs';
 
 const [src, esm, cjs] = ['src', 'dist/esm', 'dist/cjs'].map((folder) => path.join(root, folder));
 
-/** Writes a folder of JavaScript of one module type, whatever the package's own type. What entry points share exists once. */
+/** Writes a folder of JavaScript of one module type, whatever the package's own type. */
 async function buildJavaScript(from, folder, options, type) {
   const entryPoints = fs.readdirSync(from).filter((name) => /(?<!\.d)\.[jt]s$/.test(name));
-  await build({
-    absWorkingDir: from,
-    entryPoints,
-    outdir: folder,
-    platform: 'node',
-    target: 'es2022',
-    logLevel: 'warning',
-    ...options,
-  });
+  await build({ absWorkingDir: from, entryPoints, outdir: folder, platform: 'node', target: 'es2022', ...options });
   fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ type })}\n`);
 }
 
@@ -26,19 +18,17 @@ async function buildJavaScript(from, folder, options, type) {
 async function buildDeclarations(folder) {
   await bin('tsc', ['--project', 'tsconfig.build.json']);
   const declarations = (options) =>
-    fs
-      .readdirSync(folder, options)
-      .filter((name) => name.endsWith('.d.ts'))
-      .map((name) => path.join(folder, name));
+    fs.readdirSync(folder, options).flatMap((name) => (name.endsWith('.d.ts') ? path.join(folder, name) : []));
   const program = ts.createProgram(declarations(), { types: [], noLib: true });
-  const reached = new Set(program.getSourceFiles().map(({ fileName }) => path.normalize(fileName)));
-  for (const file of declarations({ recursive: true })) if (!reached.has(file)) fs.rmSync(file);
+  const needed = new Set(program.getSourceFiles().map(({ fileName }) => path.normalize(fileName)));
+  for (const file of declarations({ recursive: true })) if (!needed.has(file)) fs.rmSync(file);
 }
 
 await main(async () => {
   fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
   await buildDeclarations(esm);
   fs.cpSync(esm, cjs, { recursive: true });
+  // What several entry points use exists once, so that they share its state.
   await buildJavaScript(src, esm, { bundle: true, splitting: true, packages: 'external', format: 'esm' }, 'module');
   await buildJavaScript(esm, cjs, { format: 'cjs', supported: { 'dynamic-import': false } }, 'commonjs');
   await buildForBrowsers();

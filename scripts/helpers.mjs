@@ -17,21 +17,15 @@ export const readJson = (...names) => JSON.parse(fs.readFileSync(path.resolve(ro
  */
 export async function run(command, args, { quiet = false, minutes = 20, ...options } = {}) {
   const output = quiet ? 'pipe' : 'inherit';
-  const child = spawn(command, args, {
-    cwd: root,
-    stdio: ['ignore', output, output],
-    timeout: minutes * 60_000,
-    ...options,
-  });
+  const stdio = ['ignore', output, output];
+  const child = spawn(command, args, { cwd: root, stdio, timeout: minutes * 60_000, ...options });
   let written = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', (text) => (written += text));
+  const listen = (stream) => stream?.setEncoding('utf8').on('data', (text) => (written += text));
+  [child.stdout, child.stderr].forEach(listen);
   const [code, signal] = await once(child, 'close');
   if (code === 0) return written;
   const line = written.split('\n').find((text) => /error:/i.test(text)) ?? written.trim().split('\n').at(-1);
-  const got = [signal ? `the signal ${signal}` : `the exit code ${code}`, line.trim().slice(0, 300)]
-    .filter(Boolean)
-    .join(': ');
+  const got = `${signal ?? `the exit code ${code}`} ${line.trim().slice(0, 300)}`.trim();
   const error = new Error(`Expected \`${[command, ...args].join(' ')}\` to succeed, got ${got}.`);
   throw Object.assign(error, { output: written });
 }
@@ -67,16 +61,5 @@ export async function inTemporaryFolder(work) {
 export const installInto = (folder, packages) =>
   npm(['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', ...packages]);
 
-/**
- * The peers that are TensorFlow.js itself, and the oldest version of them that package.json allows.
- *
- * @throws Error if their ranges differ or have another form than `^1.2.3`.
- */
-export function peers() {
-  const { peerDependencies } = readJson('package.json');
-  const names = Object.keys(peerDependencies).filter((name) => /^@tensorflow\/tfjs(-core|-layers)?$/.test(name));
-  const ranges = [...new Set(names.map((name) => peerDependencies[name]))];
-  const oldest = ranges.length === 1 && /^\^(\d+\.\d+\.\d+)$/.exec(ranges[0])?.[1];
-  if (oldest) return { names, oldest };
-  throw new Error(`Expected one range such as ^4.0.0 for ${names.join(', ')}, got ${ranges.join(' and ')}.`);
-}
+/** The oldest TensorFlow.js that the peer range allows. */
+export const oldestTfjs = () => readJson('package.json').peerDependencies['@tensorflow/tfjs'].replace('^', '');

@@ -1,37 +1,50 @@
 import assert from 'node:assert/strict';
 import { compare } from './numbers.mjs';
 
-async function open(browser, address) {
+const FILES = [
+  'tfjs/dist/tf.min.js',
+  'tfjs-backend-wasm/dist/tf-backend-wasm.min.js',
+  'tfjs-vis/dist/tfjs-vis.umd.min.js',
+];
+const TENSORFLOW = FILES.map((file) => `/modules/@tensorflow/${file}`);
+
+/** Does something in an empty page with scripts. */
+async function inPage(browser, address, scripts, work) {
   const page = await browser.newPage();
   const errors = [];
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('pageerror', (error) => errors.push(String(error)));
-  await page.goto(address);
-  return { page, errors };
+  await page.route(`${address}/empty`, (route) => route.fulfill({ contentType: 'text/html', body: '' }));
+  await page.goto(`${address}/empty`);
+  for (const url of scripts) await page.addScriptTag({ url });
+  await work(page);
+  assert.deepEqual(errors, []);
+  await page.close();
 }
 
 /** The files for `<script>`, after those of TensorFlow.js: `fit` has the numbers of tfjs-node. */
-export async function checkScripts(browser, address, reference) {
-  const { page, errors } = await open(browser, `${address}/page/scripts.html`);
-  await trainsAsOutside(page, ['cpu', 'webgl', 'wasm'], reference);
-  await worksTogether(page);
-  const visor = { charts: 4, caption: 'rgb(17, 17, 17)', areas: 'rgb(17, 17, 17)' };
-  assert.deepEqual(await page.evaluate(drawOnVisor), visor);
-  assert.deepEqual(errors, []);
-  await page.close();
+export function checkScripts(browser, address, reference) {
+  const scripts = [...TENSORFLOW, '/dist/decomposed-loss.min.js', '/dist/tfvis.min.js', '/models.js'];
+  return inPage(browser, address, scripts, async (page) => {
+    await trainsAsOutside(page, ['cpu', 'webgl', 'wasm'], reference);
+    await worksTogether(page);
+    const visor = { charts: 4, caption: 'rgb(17, 17, 17)', areas: 'rgb(17, 17, 17)' };
+    assert.deepEqual(await page.evaluate(drawOnVisor), visor);
+  });
 }
 
 /** The same as modules, which say what is missing in a page without TensorFlow.js. */
 export async function checkModules(browser, address, reference) {
-  const { page, errors } = await open(browser, `${address}/page/modules.html`);
-  await trainsAsOutside(page, ['cpu'], reference);
-  await worksTogether(page);
-  assert.deepEqual(errors, []);
-  await page.close();
-  const { page: empty } = await open(browser, `${address}/page/models.js`);
-  const refused = await empty.evaluate(() => import('/dist/decomposed-loss.min.mjs').catch(({ message }) => message));
-  assert.match(refused, /^Expected the global `tf`, got none\. Load tf\.min\.js of @tensorflow\/tfjs/);
-  await empty.close();
+  const load = async () => {
+    const modules = [await import('/dist/decomposed-loss.min.mjs'), await import('/dist/tfvis.min.mjs')];
+    globalThis.tfDecomposedLoss = Object.assign({}, ...modules);
+  };
+  await inPage(browser, address, [...TENSORFLOW, '/models.js'], async (page) => {
+    await page.evaluate(load);
+    await trainsAsOutside(page, ['cpu'], reference);
+    await worksTogether(page);
+  });
+  const missing = /Expected the global `tf`, got none\. Load tf\.min\.js of @tensorflow\/tfjs/;
+  await inPage(browser, address, [], (page) => assert.rejects(page.evaluate(load), missing));
 }
 
 async function trainsAsOutside(page, backends, reference) {
@@ -53,10 +66,8 @@ async function trainInPage({ backend, keys, epochs }) {
   tf.wasm?.setWasmPaths('/modules/@tensorflow/tfjs-backend-wasm/dist/');
   if (!(await tf.setBackend(backend))) throw new Error(`no ${backend}`);
   const data = models.digitsFrom(new Uint8Array(await (await fetch('/example/digits.bin')).arrayBuffer()));
-  const { history } = await models.digitModel('dense').fit(data.training.xs, data.training.ys, {
-    ...models.fitArgs(data, epochs),
-    callbacks: tfDecomposedLoss.decomposedLoss(),
-  });
+  const args = { ...models.fitArgs(data, epochs), callbacks: tfDecomposedLoss.decomposedLoss() };
+  const { history } = await models.digitModel('dense').fit(data.training.xs, data.training.ys, args);
   return Object.fromEntries(keys.map((key) => [key, history[key]]));
 }
 
@@ -76,16 +87,10 @@ async function useEverything() {
   const callbacks = tfDecomposedLoss.fitCallbacks(place);
   const { history } = await dense.fit(tf.ones([4, 28, 28, 1]), tf.ones([4, 10]), { verbose: 0, callbacks });
   const prefix = 'regularization_loss/';
-  return {
-    dropped,
-    enforced,
-    lstmTerms,
-    decayed,
-    fused,
-    charted: Object.keys(history).flatMap((key) => (key.startsWith(prefix) ? key.slice(prefix.length) : [])),
-    charts: place.querySelectorAll('figure').length,
-    plotted: tfDecomposedLoss.plotLosses(history).includes('<svg'),
-  };
+  const charted = Object.keys(history).flatMap((key) => (key.startsWith(prefix) ? key.slice(prefix.length) : []));
+  const charts = place.querySelectorAll('figure').length;
+  const plotted = tfDecomposedLoss.plotLosses(history).includes('<svg');
+  return { dropped, enforced, lstmTerms, decayed, fused, charted, charts, plotted };
 }
 
 /** Runs in the page, made dark. The visor is white all the same. */
@@ -94,9 +99,6 @@ async function drawOnVisor() {
   const callbacks = tfDecomposedLoss.fitCallbacks({ name: 'Loss', tab: 'Training' });
   await models.digitModel('dense').fit(tf.ones([4, 28, 28, 1]), tf.ones([4, 10]), { verbose: 0, callbacks });
   const charts = [...document.querySelectorAll('.visor figure')];
-  return {
-    charts: charts.length,
-    caption: getComputedStyle(charts[0].querySelector('figcaption')).color,
-    areas: getComputedStyle(charts[3].querySelector('svg')).fill,
-  };
+  const caption = getComputedStyle(charts[0].querySelector('figcaption')).color;
+  return { charts: charts.length, caption, areas: getComputedStyle(charts[3].querySelector('svg')).fill };
 }

@@ -1,18 +1,20 @@
+import fs from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { activityRegularization } from 'tfjs-decomposed-loss/regularizers';
 
-/** Saves a model with our layer, loads it again in the same program, and prints what was saved as JSON. */
+/** Saves a model with our layer as files, and loads it again in the same program. */
 async function main() {
-  const layers = [tf.layers.dense({ units: 2, inputShape: [3] }), activityRegularization({ l1: 0.25, l2: 0.5 })];
-  let saved;
-  const save = async (artifacts) => {
-    saved = artifacts;
+  const kernelRegularizer = tf.regularizers.l2({ l2: 0.5 });
+  const dense = tf.layers.dense({ units: 2, inputShape: [3], kernelRegularizer });
+  const model = tf.sequential({ layers: [dense, activityRegularization({ l1: 0.25, l2: 0.5 })] });
+  const save = async ({ weightData, weightSpecs, ...artifacts }) => {
+    await tf.loadLayersModel(tf.io.fromMemory({ weightData, weightSpecs, ...artifacts }));
+    fs.writeFileSync('weights.bin', Buffer.from(weightData));
+    const weightsManifest = [{ paths: ['weights.bin'], weights: weightSpecs }];
+    fs.writeFileSync('model.json', JSON.stringify({ ...artifacts, weightsManifest }));
     return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
   };
-  await tf.sequential({ layers }).save(tf.io.withSaveHandler(save));
-  await tf.loadLayersModel(tf.io.fromMemory(saved));
-  const { modelTopology, weightSpecs, weightData } = saved;
-  console.log(JSON.stringify({ modelTopology, weightSpecs, weightData: [...new Uint8Array(weightData)] }));
+  await model.save(tf.io.withSaveHandler(save));
 }
 
 void main();

@@ -7,10 +7,10 @@ const compiler = process.env.CXX || 'g++';
 const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
 /** Whatever Python runs pip, the wheel is the one for 3.11: its libraries do not depend on Python. */
-const DOWNLOAD = [
-  '-m pip download --disable-pip-version-check --no-deps --require-hashes --only-binary=:all:',
+const PIP = [
+  '-m pip install --disable-pip-version-check --no-deps --no-compile --require-hashes --only-binary=:all:',
   '--python-version 3.11 --implementation cp --abi cp311 --platform manylinux_2_27_x86_64',
-  '--requirement scripts/setup/tensorflow-cpu.txt --dest',
+  '--requirement scripts/setup/tensorflow-cpu.txt --target',
 ].flatMap((options) => options.split(' '));
 
 /** Before anything is downloaded: whether this machine can use it. */
@@ -25,9 +25,8 @@ async function checkMachine() {
   ) {
     throw new Error(`Expected Linux with glibc on x64, got ${process.platform} on ${process.arch}.`);
   }
-  for (const [command, ...args] of [['python3', '-m', 'pip'], [compiler]]) {
-    await run(command, [...args, '--version'], { quiet: true });
-  }
+  await run('python3', ['-m', 'pip', '--version'], { quiet: true });
+  await run(compiler, ['--version'], { quiet: true });
 }
 
 /**
@@ -40,27 +39,22 @@ async function checkMachine() {
  */
 export async function buildFromWheel(folder, sources) {
   await checkMachine();
-  const work = path.join(folder, 'wheel');
-  say("tfjs-node: downloading TensorFlow's wheel from PyPI with pip (274 MB)");
-  await run('python3', [...DOWNLOAD, work], { stdio: ['ignore', 2, 2] });
-  say('tfjs-node: unpacking the libraries (853 MB) and compiling the binding (about half a minute)');
-  await run('python3', ['scripts/setup/unpack-wheel.py', work], { quiet: true });
-  const inDeps = (name) => path.join(folder, 'deps', 'lib', name);
-  fs.mkdirSync(inDeps('.'), { recursive: true });
-  for (const name of LIBRARIES) fs.renameSync(path.join(work, 'tensorflow', name), inDeps(name));
-  const binding = path.join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
-  fs.mkdirSync(path.dirname(binding), { recursive: true });
-  await run(
-    compiler,
-    [
-      ...['-shared', '-fPIC', '-O2', '-std=c++17', '-DNAPI_VERSION=8', '-o', binding],
-      ...['-I', path.join(root, 'node_modules', 'node-api-headers', 'include')],
-      ...['-I', path.join(work, 'tensorflow', 'include')],
-      ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(sources, name)),
-      ...LIBRARIES.map(inDeps),
-      '-Wl,-rpath,$ORIGIN/../../deps/lib',
-    ],
-    { quiet: true },
-  );
-  fs.rmSync(work, { recursive: true });
+  const wheel = path.join(folder, 'wheel');
+  say("tfjs-node: downloading TensorFlow's wheel from PyPI with pip (274 MB), which unpacks to 1.2 GB");
+  await run('python3', [...PIP, wheel], { stdio: ['ignore', 2, 2] });
+  say('tfjs-node: compiling its binding (about half a minute)');
+  const [binding, libraries] = [path.join(folder, 'lib', 'napi-v8'), path.join(folder, 'deps', 'lib')];
+  fs.mkdirSync(binding, { recursive: true });
+  fs.mkdirSync(libraries, { recursive: true });
+  for (const name of LIBRARIES) fs.renameSync(path.join(wheel, 'tensorflow', name), path.join(libraries, name));
+  const args = [
+    ...['-shared', '-fPIC', '-O2', '-std=c++17', '-DNAPI_VERSION=8', '-o', path.join(binding, 'tfjs_binding.node')],
+    ...['-I', path.join(root, 'node_modules', 'node-api-headers', 'include')],
+    ...['-I', path.join(wheel, 'tensorflow', 'include')],
+    ...['tfjs_backend.cc', 'tfjs_binding.cc'].map((name) => path.join(sources, name)),
+    ...LIBRARIES.map((name) => path.join(libraries, name)),
+    '-Wl,-rpath,$ORIGIN/../../deps/lib',
+  ];
+  await run(compiler, args, { quiet: true });
+  fs.rmSync(wheel, { recursive: true });
 }

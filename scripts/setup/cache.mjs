@@ -27,7 +27,7 @@ const BEAT = 2_000;
 export async function withLock(work) {
   const lock = path.join(cacheFolder(), 'lock');
   for (let waited = false; !taken(lock); waited = true) {
-    if (!waited) say('Another set-up is running; waiting for it to finish');
+    if (!waited) say('another set-up is running; waiting for it to finish');
     await sleep(BEAT / 4);
     const { mtimeMs = Infinity } = fs.statSync(lock, { throwIfNoEntry: false }) ?? {};
     if (Date.now() - mtimeMs > 10 * BEAT) fs.rmSync(lock, { recursive: true, force: true });

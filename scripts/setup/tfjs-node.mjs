@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { node, readJson, root } from '../helpers.mjs';
@@ -8,30 +7,22 @@ import { cacheFolder, say } from './cache.mjs';
 const packageFolder = path.join(root, 'node_modules', '@tensorflow', 'tfjs-node');
 /** In the package and in the cache: its binding, and TensorFlow's libraries. */
 const PARTS = ['lib', 'deps'];
+const findingFile = path.join(root, 'node_modules', '.tfjs-node-setup.json');
 
 export const tfjsNodeVersion = () => readJson(packageFolder, 'package.json').version;
 
 const cached = () => path.join(cacheFolder(), `tfjs-node-${tfjsNodeVersion()}-${process.platform}-${process.arch}`);
 
-/** The binding and the libraries, relative to `folder`. */
-const binaries = (folder) =>
-  ['lib', path.join('deps', 'lib')]
-    .filter((part) => fs.existsSync(path.join(folder, part)))
-    .flatMap((part) =>
-      fs.readdirSync(path.join(folder, part), { recursive: true }).map((file) => path.join(part, file)),
-    )
-    .filter((file) => fs.statSync(path.join(folder, file), { throwIfNoEntry: false })?.isFile())
-    .sort();
-
-const findingFile = path.join(root, 'node_modules', '.tfjs-node-setup.json');
-
-/** What has to stay as it is for a finding to hold. */
-function circumstances() {
-  const stats = binaries(packageFolder).map((file) => {
-    const { size, mtimeMs } = fs.statSync(path.join(packageFolder, file));
-    return [file, size, mtimeMs];
+/** The binding and the libraries in a folder, with what changes when a file is replaced, damaged or cut short. */
+function stateOf(folder) {
+  const inPart = (part) =>
+    fs.readdirSync(path.join(folder, part), { recursive: true }).map((name) => `${part}/${name}`);
+  const present = ['lib', 'deps/lib'].filter((part) => fs.existsSync(path.join(folder, part)));
+  const states = present.flatMap(inPart).map((name) => {
+    const stat = fs.statSync(path.join(folder, name), { throwIfNoEntry: false });
+    return stat?.isDirectory() ? '' : `${name}: ${stat?.size} bytes at ${Math.floor(stat?.mtimeMs / 1000)}`;
   });
-  return JSON.stringify([tfjsNodeVersion(), process.platform, process.arch, ...stats]);
+  return [process.platform, process.arch, ...states.filter(Boolean).sort()].join('\n');
 }
 
 /**
@@ -40,44 +31,25 @@ function circumstances() {
  * @returns {{ usable: true, tensorflow: string } | { usable: false, failures: string[] } | undefined}
  */
 export function readFinding() {
-  if (!fs.existsSync(findingFile) || !fs.existsSync(packageFolder)) return undefined;
+  if (!fs.existsSync(findingFile)) return undefined;
   const finding = readJson(findingFile);
-  return finding.circumstances === circumstances() ? finding : undefined;
+  return finding.state === stateOf(packageFolder) ? finding : undefined;
 }
 
 function writeFinding(finding) {
-  fs.writeFileSync(`${findingFile}.new`, JSON.stringify({ ...finding, circumstances: circumstances() }));
+  fs.writeFileSync(`${findingFile}.new`, JSON.stringify({ ...finding, state: stateOf(packageFolder) }));
   fs.renameSync(`${findingFile}.new`, findingFile);
   return finding;
 }
 
 /** Computes something with tfjs-node in a process of its own; returns the version of TensorFlow that did it. */
 async function tryOut() {
-  const output = await node(['scripts/setup/try-tfjs-node.cjs'], {
-    quiet: true,
-    minutes: 2,
-    env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },
-  });
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
+  const output = await node(['scripts/setup/try-tfjs-node.cjs'], { quiet: true, minutes: 2, env });
   return /^TensorFlow=(.*)$/m.exec(output)[1];
 }
 
 const remove = (...names) => fs.rmSync(path.join(...names), { recursive: true, force: true });
-
-const removeBinaries = () => PARTS.forEach((part) => remove(packageFolder, part));
-
-async function digest(folder) {
-  const hash = createHash('sha256');
-  for (const file of binaries(folder)) {
-    hash.update(file);
-    for await (const chunk of fs.createReadStream(path.join(folder, file), { highWaterMark: 1 << 20 })) {
-      hash.update(chunk);
-    }
-  }
-  return hash.digest('hex');
-}
-
-/** Marks a folder in the cache as complete; it is written last. */
-const writeDigest = async (folder) => fs.writeFileSync(path.join(folder, 'sha256'), await digest(folder));
 
 /** What somebody had installed here with tfjs-node's own script. */
 async function fromPackage() {
@@ -85,14 +57,15 @@ async function fromPackage() {
   return part?.isDirectory() ? tryOut() : undefined;
 }
 
+/** What an earlier set-up built. Links serve: the folder stays as it is as long as it works. */
 async function fromCache() {
   const folder = cached();
   if (!fs.existsSync(folder)) return undefined;
-  say(`tfjs-node: taking the binaries from ${folder}`);
-  removeBinaries();
+  say(`tfjs-node: taking what is built in ${folder}`);
+  PARTS.forEach((part) => remove(packageFolder, part));
   try {
-    const recorded = fs.readFileSync(path.join(folder, 'sha256'), 'utf8');
-    if (recorded !== (await digest(folder))) throw new Error('A file is damaged.');
+    const recorded = fs.readFileSync(path.join(folder, 'complete'), 'utf8');
+    if (recorded !== stateOf(folder)) throw new Error('A file is damaged.');
     for (const part of PARTS) fs.symlinkSync(path.join(folder, part), path.join(packageFolder, part), 'junction');
     return await tryOut();
   } catch (error) {
@@ -102,45 +75,30 @@ async function fromCache() {
 }
 
 async function fromInstaller() {
-  removeBinaries();
+  PARTS.forEach((part) => remove(packageFolder, part));
   say('tfjs-node: running its own install script, which downloads about 100 MB (for 5 minutes at most)');
   const manifest = path.join(packageFolder, 'package.json');
   const before = fs.readFileSync(manifest);
   const search = [path.join(root, 'node_modules', '.bin'), process.env.PATH].join(path.delimiter);
+  const env = { ...process.env, PATH: search };
   try {
-    await node(['scripts/install.js'], {
-      cwd: packageFolder,
-      quiet: true,
-      minutes: 5,
-      env: { ...process.env, PATH: search },
-    });
+    await node(['scripts/install.js'], { cwd: packageFolder, quiet: true, minutes: 5, env });
   } finally {
     // The script changes its package.json while it runs, and does not restore it when it fails.
     fs.writeFileSync(manifest, before);
   }
-  const tensorflow = await tryOut();
-  await keepInCache().catch(({ message }) => say(`tfjs-node: no copy kept in the cache: ${message}`));
-  return tensorflow;
-}
-
-async function keepInCache() {
-  const folder = cached();
-  remove(folder);
-  for (const file of binaries(packageFolder)) {
-    fs.cpSync(path.join(packageFolder, file), path.join(folder, file), { verbatimSymlinks: true });
-  }
-  await writeDigest(folder);
+  return tryOut();
 }
 
 async function fromWheel() {
   const folder = cached();
   remove(folder);
   await buildFromWheel(folder, path.join(packageFolder, 'binding'));
-  await writeDigest(folder);
+  fs.writeFileSync(path.join(folder, 'complete'), stateOf(folder));
   return fromCache();
 }
 
-/** In this order: the cache has what worked on this machine, takes seconds, and needs no network. */
+/** In this order: the cache takes seconds and needs no network. */
 const WAYS = [
   ['The binaries in node_modules', fromPackage],
   ['The binaries in the cache', fromCache],
@@ -162,6 +120,6 @@ export async function setUpTfjsNode() {
       say(failures.at(-1));
     }
   }
-  removeBinaries();
+  PARTS.forEach((part) => remove(packageFolder, part));
   return writeFinding({ usable: false, failures });
 }

@@ -1,4 +1,0 @@
-import 'tfjs-decomposed-loss/keras';
-import { load } from './loads.mjs';
-
-void load();
