@@ -8,7 +8,8 @@ const LIBRARIES = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
 
 /** Whatever Python runs pip, the wheel is the one for 3.11: its libraries do not depend on Python. */
 const PIP = [
-  '-m pip install --disable-pip-version-check --no-deps --no-compile --require-hashes --only-binary=:all:',
+  '-m pip install --disable-pip-version-check --root-user-action=ignore --no-deps --no-compile',
+  '--require-hashes --only-binary=:all:',
   '--python-version 3.11 --implementation cp --abi cp311 --platform manylinux_2_27_x86_64',
   '--requirement scripts/setup/tensorflow-cpu.txt --target',
 ].flatMap((options) => options.split(' '));

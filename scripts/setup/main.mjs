@@ -20,7 +20,7 @@ function missingPackage() {
 async function installDependencies() {
   const missing = missingPackage();
   if (missing === undefined) return;
-  say(`\`npm ci\` installs the dependencies, about 450 MB, because ${missing} is not there as locked`);
+  say(`\`npm ci\` installs the dependencies, about 700 MB, because ${missing} is not there as locked`);
   // Without --include=dev, NODE_ENV=production leaves out all that the tests need.
   await npm(['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund'], { stdio: ['ignore', 2, 2] });
 }
