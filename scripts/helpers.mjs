@@ -25,7 +25,7 @@ export async function run(command, args, { quiet = false, minutes = 20, ...optio
   const [code, signal] = await once(child, 'close');
   if (code === 0) return written;
   const line = written.split('\n').find((text) => /error:/i.test(text)) ?? written.trim().split('\n').at(-1);
-  const got = `${signal ?? `the exit code ${code}`} ${line.trim().slice(0, 300)}`.trim();
+  const got = [signal ?? `the exit code ${code}`, line.trim().slice(0, 300)].filter(Boolean).join(': ');
   const error = new Error(`Expected \`${[command, ...args].join(' ')}\` to succeed, got ${got}.`);
   throw Object.assign(error, { output: written });
 }
