@@ -18,11 +18,11 @@ export const readJson = (...names) => JSON.parse(fs.readFileSync(path.resolve(ro
 export async function run(command, args, { quiet = false, minutes = 20, ...options } = {}) {
   const output = quiet ? 'pipe' : 'inherit';
   const stdio = ['ignore', output, output];
-  const child = spawn(command, args, { cwd: root, stdio, timeout: minutes * 60_000, ...options });
+  const child = spawn(command, args, { cwd: root, stdio, signal: AbortSignal.timeout(minutes * 60_000), ...options });
   let written = '';
   const listen = (stream) => stream?.setEncoding('utf8').on('data', (text) => (written += text));
   [child.stdout, child.stderr].forEach(listen);
-  const [code, signal] = await once(child, 'close');
+  const [code, signal] = await once(child, 'close').catch(({ cause, message }) => [null, cause?.message ?? message]);
   if (code === 0) return written;
   const line = written.split('\n').find((text) => /error:/i.test(text)) ?? written.trim().split('\n').at(-1);
   const got = [signal ?? `the exit code ${code}`, line.trim().slice(0, 300)].filter(Boolean).join(': ');
