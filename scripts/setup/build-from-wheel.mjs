@@ -57,5 +57,5 @@ export async function buildFromWheel(folder, sources) {
     '-Wl,-rpath,$ORIGIN/../../deps/lib',
   ];
   await run(compiler, args, { quiet: true });
-  fs.rmSync(wheel, { recursive: true });
+  await fs.promises.rm(wheel, { recursive: true });
 }

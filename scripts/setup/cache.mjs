@@ -30,7 +30,7 @@ export async function withLock(work) {
     if (!waited) say('another set-up is running; waiting for it to finish');
     await sleep(BEAT / 4);
     const { mtimeMs = Infinity } = fs.statSync(lock, { throwIfNoEntry: false }) ?? {};
-    if (Date.now() - mtimeMs > 10 * BEAT) fs.rmSync(lock, { recursive: true, force: true });
+    if (Date.now() - mtimeMs > 15 * BEAT) fs.rmSync(lock, { recursive: true, force: true });
   }
   const release = () => fs.rmSync(lock, { recursive: true, force: true });
   process.once('exit', release);

@@ -49,7 +49,8 @@ async function tryOut() {
   return /^TensorFlow=(.*)$/m.exec(output)[1];
 }
 
-const remove = (...names) => fs.rmSync(path.join(...names), { recursive: true, force: true });
+const remove = (...names) => fs.promises.rm(path.join(...names), { recursive: true, force: true });
+const removeBinaries = () => Promise.all(PARTS.map((part) => remove(packageFolder, part)));
 
 /** What somebody had installed here with tfjs-node's own script. */
 async function fromPackage() {
@@ -62,20 +63,20 @@ async function fromCache() {
   const folder = cached();
   if (!fs.existsSync(folder)) return undefined;
   say(`tfjs-node: taking what is built in ${folder}`);
-  PARTS.forEach((part) => remove(packageFolder, part));
+  await removeBinaries();
   try {
     const recorded = fs.readFileSync(path.join(folder, 'complete'), 'utf8');
     if (recorded !== stateOf(folder)) throw new Error('A file is damaged.');
     for (const part of PARTS) fs.symlinkSync(path.join(folder, part), path.join(packageFolder, part), 'junction');
     return await tryOut();
   } catch (error) {
-    remove(folder);
+    await remove(folder);
     throw new Error(`${error.message} ${folder} is removed.`, { cause: error });
   }
 }
 
 async function fromInstaller() {
-  PARTS.forEach((part) => remove(packageFolder, part));
+  await removeBinaries();
   say('tfjs-node: running its own install script, which downloads about 100 MB (for 5 minutes at most)');
   const manifest = path.join(packageFolder, 'package.json');
   const before = fs.readFileSync(manifest);
@@ -90,11 +91,16 @@ async function fromInstaller() {
   return tryOut();
 }
 
+/** Builds under another name, so that what an interrupted set-up leaves is never taken for complete. */
 async function fromWheel() {
   const folder = cached();
-  remove(folder);
-  await buildFromWheel(folder, path.join(packageFolder, 'binding'));
-  fs.writeFileSync(path.join(folder, 'complete'), stateOf(folder));
+  const isUnfinished = (name) => name.startsWith(`${path.basename(folder)}-`);
+  for (const name of fs.readdirSync(cacheFolder()).filter(isUnfinished)) await remove(cacheFolder(), name);
+  const building = fs.mkdtempSync(`${folder}-`);
+  await buildFromWheel(building, path.join(packageFolder, 'binding'));
+  fs.writeFileSync(path.join(building, 'complete'), stateOf(building));
+  await remove(folder);
+  fs.renameSync(building, folder);
   return fromCache();
 }
 
@@ -120,6 +126,6 @@ export async function setUpTfjsNode() {
       say(failures.at(-1));
     }
   }
-  PARTS.forEach((part) => remove(packageFolder, part));
+  await removeBinaries();
   return writeFinding({ usable: false, failures });
 }
