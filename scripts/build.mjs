@@ -3,15 +3,18 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import ts from 'typescript';
 import { buildForBrowsers } from './build-browser.mjs';
-import { bin, main, root } from './helpers.mjs';
+import { bin, main, readJson, root } from './helpers.mjs';
 
 const [src, esm, cjs] = ['src', 'dist/esm', 'dist/cjs'].map((folder) => path.join(root, folder));
 
-/** Writes a folder of JavaScript of one module type, whatever the package's own type. */
+/** Writes a folder of JavaScript of one module type. Bundlers read the nearest package.json, and no other. */
 async function buildJavaScript(from, folder, options, type) {
   const entryPoints = fs.readdirSync(from).filter((name) => /(?<!\.d)\.[jt]s$/.test(name));
   await build({ absWorkingDir: from, entryPoints, outdir: folder, platform: 'node', target: 'es2022', ...options });
-  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ type })}\n`);
+  const prefix = `./${path.relative(root, folder)}/`;
+  const listed = readJson('package.json').sideEffects.filter((name) => name.startsWith(prefix));
+  const sideEffects = listed.map((name) => name.replace(prefix, './'));
+  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ type, sideEffects })}\n`);
 }
 
 /** The declarations of the entry points, and those that their types are made of. */
