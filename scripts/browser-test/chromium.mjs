@@ -29,9 +29,14 @@ function install() {
   return chromium() || (apt('update') && chromium());
 }
 
-/** Headless, with WebGL on the CPU, and without a word to anybody. */
+/** Headless, with WebGL and WebGPU on the CPU, and without a word to anybody. */
 export const ARGUMENTS = [
   '--no-sandbox',
+  '--ignore-gpu-blocklist',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan,WebGPU',
+  '--use-vulkan=swiftshader',
   '--use-angle=swiftshader',
   '--enable-unsafe-swiftshader',
   '--disable-quic',
