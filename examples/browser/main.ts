@@ -153,10 +153,12 @@ slider.addEventListener('input', () => {
   story.textContent = PHASES.moved;
   results.picture.mark(`L2 ${SliderL2.coefficient}`);
 });
-modelChoice.addEventListener('change', () => {
-  results.begin(epochs.valueAsNumber || 1);
-  story.textContent = '';
-});
+for (const choice of [modelChoice, enforce]) {
+  choice.addEventListener('change', () => {
+    results.begin(epochs.valueAsNumber || 1);
+    story.textContent = PHASES.other;
+  });
+}
 for (const choice of [modelChoice, backendChoice, enforce]) {
   choice.addEventListener('change', () => void busy(prepare, () => 'Ready'));
 }

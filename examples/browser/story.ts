@@ -10,8 +10,9 @@ export const raiseAfter = (epochs: number): number => Math.max(1, Math.round(0.4
 /** One sentence for each phase of the page. */
 export const PHASES = {
   recorded: 'This run was recorded. Press “Show me” to train it here: L2 goes up on the way.',
+  other: 'This is another model, so the former results are gone. Press “Show me” to train it.',
   learn: `L2 is low, at ${LOW}. The network learns 1,000 digits: its data loss falls.`,
-  raise: `L2 goes up to ${HIGH}. The penalty jumps. The data loss, how it reads, does not.`,
+  raise: `L2 goes up to ${HIGH}. The penalty jumps at once, the data loss does not.`,
   moved: 'You moved L2. The penalty jumps at once, then the weights answer.',
   shrink: 'The weights shrink, and the penalty with them. The total falls, but not because it reads better.',
 };
