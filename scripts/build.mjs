@@ -1,23 +1,45 @@
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { buildBrowser } from './build-browser.mjs';
-import { root } from './setup/stamp.cjs';
+import { build } from 'esbuild';
+import ts from 'typescript';
+import { buildForBrowsers } from './browser/build.mjs';
+import { bin, main, root } from './helpers.mjs';
 
-const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-const dist = path.join(root, 'dist');
+const [src, esm, cjs] = ['src', 'dist/esm', 'dist/cjs'].map((folder) => path.join(root, folder));
 
-/** Compiles `src` into a folder of `dist` whose files are all of one module type, whatever the package's own type. */
-function build(format, type) {
-  const { status } = spawnSync(process.execPath, [tsc, '--project', `tsconfig.${format}.json`], {
-    cwd: root,
-    stdio: 'inherit',
+/** Writes a folder of JavaScript of one module type, whatever the package's own type. What entry points share exists once. */
+async function buildJavaScript(from, folder, options, type) {
+  const entryPoints = fs.readdirSync(from).filter((name) => /(?<!\.d)\.[jt]s$/.test(name));
+  await build({
+    absWorkingDir: from,
+    entryPoints,
+    outdir: folder,
+    platform: 'node',
+    target: 'es2022',
+    logLevel: 'warning',
+    ...options,
   });
-  if (status !== 0) return false;
-  fs.writeFileSync(path.join(dist, format, 'package.json'), `${JSON.stringify({ type })}\n`);
-  return true;
+  fs.writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify({ type })}\n`);
 }
 
-fs.rmSync(dist, { recursive: true, force: true });
-if (build('esm', 'module') && build('cjs', 'commonjs')) await buildBrowser();
-else process.exitCode = 1;
+/** The declarations of the entry points, and those that their types are made of. */
+async function buildDeclarations(folder) {
+  await bin('tsc', ['--project', 'tsconfig.build.json']);
+  const declarations = (options) =>
+    fs
+      .readdirSync(folder, options)
+      .filter((name) => name.endsWith('.d.ts'))
+      .map((name) => path.join(folder, name));
+  const program = ts.createProgram(declarations(), { types: [], noLib: true });
+  const reached = new Set(program.getSourceFiles().map(({ fileName }) => path.normalize(fileName)));
+  for (const file of declarations({ recursive: true })) if (!reached.has(file)) fs.rmSync(file);
+}
+
+await main(async () => {
+  fs.rmSync(path.join(root, 'dist'), { recursive: true, force: true });
+  await buildDeclarations(esm);
+  fs.cpSync(esm, cjs, { recursive: true });
+  await buildJavaScript(src, esm, { bundle: true, splitting: true, packages: 'external', format: 'esm' }, 'module');
+  await buildJavaScript(esm, cjs, { format: 'cjs', supported: { 'dynamic-import': false } }, 'commonjs');
+  await buildForBrowsers();
+});

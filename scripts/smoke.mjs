@@ -1,31 +1,25 @@
-import { spawnSync } from 'node:child_process';
-import { main, runNode } from './helpers/command.mjs';
-import { root } from './setup/stamp.cjs';
-import tfjsNodeAvailable from './tfjs-node-available.cjs';
+import { main, npm } from './helpers.mjs';
+import { readFinding } from './setup/tfjs-node.mjs';
 
-const supported = ['20', '22', '24'];
-const running = process.versions.node.split('.')[0];
+const SUPPORTED = ['20', '22', '24'];
 
-/** The path of a Node of another major version, fetched if need be. */
-function findNode(major) {
-  const { status, stdout } = spawnSync(process.execPath, ['scripts/other-node.mjs', major], {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  if (status !== 0) throw new Error(`Expected a Node ${major} to try the main example on, got none; see above why.`);
-  return stdout.trim();
-}
+/** The npm package that holds Node's binary. The package `node` only fetches it, in an install script. */
+const platform = process.platform === 'win32' ? 'win' : process.platform;
+const prefix = platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node';
+const packageName = `${prefix}-${platform}-${process.arch}`;
 
 /** Runs the main example for a few steps on the supported versions of Node other than the running one. */
-await main(() => {
-  const example = ['examples/02-mnist-fit-dataset/main.ts', '--steps', '3'];
-  for (const major of supported.filter((version) => version !== running)) {
-    const node = findNode(major);
-    console.log(`\nThe main example on Node ${major}`);
+await main(async () => {
+  const running = process.versions.node.split('.')[0];
+  for (const major of SUPPORTED.filter((version) => version !== running)) {
+    console.log(`\nThe main example on Node ${major} (from the npm package ${packageName}, 50 MB)`);
+    const onOther = (args) => npm(['exec', '--yes', `--package=${packageName}@${major}`, '--', 'node', ...args]);
+    const check = `if (!process.version.startsWith('v${major}.')) throw new Error(process.version)`;
+    await onOther(['--eval', check]);
     // The example goes on without tfjs-node; here it has to work on every Node if it works on one.
-    if (tfjsNodeAvailable()) runNode(['scripts/setup/try-tfjs-node.cjs'], { node });
-    runNode(['node_modules/tsx/dist/cli.mjs', '--require', './scripts/node-24.cjs', ...example], { node, minutes: 5 });
-    runNode(['node_modules/tsx/dist/cli.mjs', 'examples/01-data-and-penalty/main.ts'], { node, minutes: 5 });
+    if (readFinding()?.usable) await onOther(['scripts/setup/try-tfjs-node.cjs']);
+    const tsx = ['node_modules/tsx/dist/cli.mjs', '--require', './scripts/node-24.cjs'];
+    await onOther([...tsx, 'examples/02-mnist-fit-dataset/main.ts', '--steps', '3']);
+    await onOther(['node_modules/tsx/dist/cli.mjs', 'examples/01-data-and-penalty/main.ts']);
   }
 });

@@ -4,10 +4,8 @@
  *
  * @module tfjs-decomposed-loss/keras
  */
-import { registerActivityRegularization } from './regularizers/activity-regularization.js';
 import { registerKerasClasses } from './regularizers/keras-classes.js';
 
 registerKerasClasses();
-registerActivityRegularization();
 
 export { registerKerasClasses };

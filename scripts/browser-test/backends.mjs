@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { build } from 'esbuild';
-import { root } from '../setup/stamp.cjs';
+import { root } from '../helpers.mjs';
 
 /** How far a number may be from that of the CPU backend, relative to the largest of its array. */
 const TOLERANCE = 1e-4;

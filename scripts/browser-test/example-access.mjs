@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
-import { root } from '../setup/stamp.cjs';
+import { root } from '../helpers.mjs';
 import { DESKTOP, PHONE, hasState, openExample } from './example-page.mjs';
 
 /** At both sizes, light and dark: axe finds nothing before, during and after a training; nothing is too wide. */

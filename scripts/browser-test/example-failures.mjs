@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { ARGUMENTS, findChromium } from './chromium.mjs';
+import { WITHOUT_GPU, chromiumPath } from './chromium.mjs';
 import { hasState, openExample } from './example-page.mjs';
 
 /** Without WebGL the page trains on WebAssembly, without that on the CPU, and says so. */
 export async function checkFallback(browser, address) {
-  const args = [...ARGUMENTS, '--disable-3d-apis'];
-  const without = await browser.browserType().launch({ executablePath: findChromium(), args });
+  const without = await browser.browserType().launch({ executablePath: chromiumPath(), args: WITHOUT_GPU });
   try {
     for (const [blocked, backend, label] of [
       ['**/*.none', 'wasm', 'WebAssembly'],

@@ -1,5 +1,6 @@
-"""Unpacks what tfjs-node needs of TensorFlow's wheel: `unpack-wheel.py WHEEL FOLDER` (a wheel is a zip file)."""
+"""Unpacks what tfjs-node needs of TensorFlow's wheel: `unpack-wheel.py FOLDER`, the folder of the wheel (a zip file)."""
 
+import pathlib
 import sys
 import zipfile
 
@@ -13,6 +14,6 @@ WANTED = (
     'tensorflow/include/xla/tsl/c/',
 )
 
-wheel, folder = sys.argv[1:]
-with zipfile.ZipFile(wheel) as archive:
+folder = pathlib.Path(sys.argv[1])
+with zipfile.ZipFile(next(folder.glob('*.whl'))) as archive:
     archive.extractall(folder, [name for name in archive.namelist() if name.startswith(WANTED)])

@@ -44,10 +44,12 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  * @throws Error if a coefficient is not a finite number.
  */
 export function activityRegularization(args?: ActivityRegularizationArgs): ActivityRegularization {
-  return new ActivityRegularization(args);
+  const layer = new ActivityRegularization(args);
+  registerActivityRegularization();
+  return layer;
 }
 
-/** What `activityRegularization` returns: a `tf.layers.Layer`, registered so that models which have it can be loaded. */
+/** What `activityRegularization` returns: a `tf.layers.Layer`, whose class is registered so that models with it load. */
 export class ActivityRegularization extends layers.Layer {
   /** The name under which the host and Keras save the layer. */
   static readonly className = 'ActivityRegularization';
@@ -139,12 +141,10 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
 }
 
 /**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept Keras models with an `ActivityRegularization`. To
- * import the layer does it too. A class that something else registered under that name stays.
+ * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept models with an `ActivityRegularization`. A class that
+ * something else registered under that name stays.
  */
 export function registerActivityRegularization(): void {
   const { classNameMap } = serialization.SerializationMap.getMap();
   if (!(ActivityRegularization.className in classNameMap)) serialization.registerClass(ActivityRegularization);
 }
-
-registerActivityRegularization();

@@ -1,5 +1,6 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import { L1L2 } from '../host/regularizers.js';
+import { registerActivityRegularization } from './activity-regularization.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
 const OURS = Symbol.for('tfjs-decomposed-loss/keras');
@@ -41,7 +42,8 @@ export interface RegisterKerasClassesArgs {
 }
 
 /**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later.
+ * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later,
+ * and models with an `ActivityRegularization`, of Keras or of `activityRegularization`.
  *
  * TensorFlow.js knows only `L1L2` and refuses every other Keras model with "Unknown regularizer: L2". The classes
  * registered here are TensorFlow.js's own penalty under those names, so a model trains as if it had been declared with
@@ -64,4 +66,5 @@ export function registerKerasClasses({ overwrite = false }: RegisterKerasClasses
     );
   }
   missing.forEach((regularizer) => serialization.registerClass<serialization.Serializable>(regularizer));
+  registerActivityRegularization();
 }

@@ -1,5 +1,5 @@
-const path = require('node:path');
-const tfjsNodeAvailable = require('./scripts/tfjs-node-available.cjs');
+import path from 'node:path';
+import { readFinding } from './scripts/setup/tfjs-node.mjs';
 
 /** A `node_modules` whose TensorFlow.js the tests run on instead of the installed one; for the CPU backend only. */
 const otherTfjs = process.env.TFJS_NODE_MODULES;
@@ -27,9 +27,9 @@ const project = (backend) => ({
   transform: { '^.+\\.ts$': ['ts-jest', { tsconfig: { module: 'commonjs' } }] },
 });
 
-const backends = otherTfjs ? ['cpu'] : [...(tfjsNodeAvailable() ? ['tensorflow'] : []), 'cpu', 'wasm'];
+const backends = otherTfjs ? ['cpu'] : [...(readFinding()?.usable ? ['tensorflow'] : []), 'cpu', 'wasm'];
 
-module.exports = {
+export default {
   projects: backends.map(project),
   testTimeout: 120_000,
   // Jest leaves a core free; of two that would be half of them.

@@ -1,0 +1,4 @@
+import 'tfjs-decomposed-loss/keras';
+import { load } from './loads.mjs';
+
+void load();
