@@ -92,8 +92,7 @@ export async function checkKeyboard(browser, address) {
   await page.keyboard.type('2');
   await tabTo('raise');
   await press('Space');
-  await tabTo('epochs').catch(() => undefined);
-  await page.focus('#epochs');
+  await press('Shift+Tab');
   await press('Enter');
   await hasState(page, /^Done/);
   assert.equal(await focused(), 'epochs');

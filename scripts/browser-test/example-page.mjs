@@ -105,7 +105,7 @@ export async function checkSlider(browser, address) {
   // The show would raise L2 after epoch 12, but no longer once the slider was moved.
   await page.fill('#epochs', '30');
   await page.click('#start');
-  const before = await afterEpoch(page, 4);
+  const before = await afterEpoch(page, 6);
   await page.locator('#l2').fill('9');
   for (const part of ['#picture', '#l2', '#equation']) await isInView(page, part);
   const epochs = before.loss.length;
