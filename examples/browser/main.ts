@@ -81,7 +81,7 @@ async function train(): Promise<void> {
         }),
       ],
     });
-    if (!isStopped && isShow && results.last) story.textContent = moral(results.last);
+    if (!isStopped && results.last) story.textContent = moral(results.last);
     if (results.last) {
       await showMisread(byId('misread', HTMLElement), trained, data.validation);
       byId('misread-section', HTMLElement).hidden = false;

@@ -29,7 +29,7 @@ export function shown({ training, validation }: Epoch): string {
   return Number.isNaN(ratio) ? '' : `${capitalized(compared(ratio))} on digits it has not seen`;
 }
 
-/** The last sentence of the show. */
+/** The last sentence of a training. */
 export function moral(epoch: Epoch): string {
   if (!epoch.validation) return '';
   const [loss, valLoss] = [epoch.training.total, epoch.validation.data].map((value) => value.toFixed(2));
