@@ -158,12 +158,15 @@ export async function checkAudit(browser, address) {
   await page.close();
 }
 
-/** tfjs-vis draws its charts where they are open. */
+/** The live charts are drawn where they are open. */
 export async function checkCharts(browser, address) {
   const { page, errors } = await openExample(browser, address);
   await page.click('#charts summary');
   await train(page, { backend: 'wasm', epochs: 2 });
-  assert.equal(await page.locator('#charts .tfjs-decomposed-loss-chart [role=img][aria-label]').count(), 4);
+  const [figures, labelled] = ['', ' [role=img][aria-label]'].map((part) =>
+    page.locator(`#charts .tfjs-decomposed-loss-chart${part}`).count(),
+  );
+  assert.ok((await figures) > 1 && (await figures) === (await labelled));
   assert.deepEqual(errors, []);
   await page.close();
 }
