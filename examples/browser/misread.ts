@@ -5,7 +5,7 @@ import { PIXELS } from './sample.js';
 
 /** Shows some of the digits that the model reads wrong. */
 export async function showMisread(place: HTMLElement, model: tf.Sequential, { xs, ys }: Digits): Promise<void> {
-  const [labels, answers] = await Promise.all([digitsOf(ys), digitsOf(model.predict(xs) as tf.Tensor, true)]);
+  const [labels, answers] = await Promise.all([digitsOf(ys.clone()), digitsOf(model.predict(xs) as tf.Tensor)]);
   const pixels = await xs.data();
   const wrong = [...labels.keys()].filter((index) => labels[index] !== answers[index]);
   const shown = wrong.slice(0, 8).map((index) => {
@@ -18,12 +18,12 @@ export async function showMisread(place: HTMLElement, model: tf.Sequential, { xs
   );
 }
 
-/** The digit with the highest score in each row; `dispose` for scores that nobody else needs. */
-async function digitsOf(scores: tf.Tensor, dispose = false): Promise<ArrayLike<number> & { keys(): Iterable<number> }> {
+/** The digit with the highest score in each row. Disposes the scores. */
+async function digitsOf(scores: tf.Tensor): Promise<Int32Array> {
   const best = scores.argMax(1);
-  if (dispose) scores.dispose();
   const digits = (await best.data()) as Int32Array;
   best.dispose();
+  scores.dispose();
   return digits;
 }
 
