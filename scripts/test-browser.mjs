@@ -3,16 +3,16 @@ import path from 'node:path';
 import { build as bundle } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { preview, build as vite } from 'vite';
-import { checkAudit, checkKeyboard, checkNumbers, checkPhone, checkSlider } from './browser-test/example-page.mjs';
+import { ARGUMENTS, chromiumPath } from './browser-test/chromium.mjs';
+import { checkBackends } from './browser-test/backends.mjs';
+import { checkKeyboard, checkScreens } from './browser-test/example-access.mjs';
+import { checkDigits, checkFallback } from './browser-test/example-failures.mjs';
+import { checkAudit, checkCharts, checkNumbers, checkShow, checkSlider } from './browser-test/example-page.mjs';
 import { checkReadme } from './browser-test/readme-page.mjs';
 import { trainOutside } from './browser-test/reference.js';
 import { checkModules, checkScripts } from './browser-test/script-page.mjs';
 import { globals } from './build-browser.mjs';
 import { inTemporaryFolder, main, root } from './helpers.mjs';
-
-const PLACES = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-/** WebGL on the CPU. */
-const ARGUMENTS = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader'];
 
 /** Puts everything that a page needs into a folder: the built example, its models, and the files for browsers. */
 async function buildPages(folder) {
@@ -26,19 +26,8 @@ async function buildPages(folder) {
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'modules'));
 }
 
-async function checkAll(browser, address) {
-  const reference = await trainOutside();
-  console.log(`Outside of the browser, the backend is ${reference.backend}.`);
-  const checks = {
-    'The example has the numbers of tfjs-node': () => checkNumbers(browser, address, reference),
-    'The files for <script> have them': () => checkScripts(browser, address, reference),
-    'The modules have them': () => checkModules(browser, address, reference),
-    "The README's page trains": () => checkReadme(browser, address),
-    'The slider acts, stop stops': () => checkSlider(browser, address),
-    'The audit tells what is dropped': () => checkAudit(browser, address),
-    'The keyboard and an early stop work': () => checkKeyboard(browser, address),
-    'A phone shows all of it, light and dark': () => checkPhone(browser, address, process.env.SCREENSHOTS),
-  };
+/** Runs checks one after the other. */
+async function inOrder(checks) {
   for (const [name, check] of Object.entries(checks)) {
     await check();
     console.log(`✓ ${name}`);
@@ -47,7 +36,7 @@ async function checkAll(browser, address) {
 
 /** Tries the example and the files for browsers in a real Chromium. */
 await main(async () => {
-  const executablePath = PLACES.find((place) => place && fs.existsSync(place));
+  const executablePath = chromiumPath();
   if (executablePath === undefined) {
     const how = 'Install it (on Debian: `apt-get install chromium`), or put its path into the variable CHROMIUM.';
     if (process.env.CI_REQUIRE_CHROMIUM === '1') throw new Error(`Expected Chromium, got none. ${how}`);
@@ -60,7 +49,28 @@ await main(async () => {
     const server = await preview({ root: folder, configFile: false, ...options });
     const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
     try {
-      await checkAll(browser, `http://127.0.0.1:${server.httpServer.address().port}`);
+      const address = `http://127.0.0.1:${server.httpServer.address().port}`;
+      const reference = await trainOutside();
+      console.log(`Outside of the browser, the backend is ${reference.backend}.`);
+      await Promise.all([
+        inOrder({
+          'The example has the numbers of tfjs-node': () => checkNumbers(browser, address, reference),
+          'All that trains does so on each backend, also in a worker': () => checkBackends(browser, address),
+          'The files for <script> have the numbers of tfjs-node': () => checkScripts(browser, address, reference),
+          'The modules work with the global tf': () => checkModules(browser, address, reference),
+          "The README's page trains": () => checkReadme(browser, address),
+        }),
+        inOrder({
+          'One press shows what the loss hides': () => checkShow(browser, address),
+          'The slider acts, stop stops': () => checkSlider(browser, address),
+          'The audit tells what is dropped': () => checkAudit(browser, address),
+          'The live charts are drawn': () => checkCharts(browser, address),
+          'The keyboard is enough': () => checkKeyboard(browser, address),
+          'All screens pass axe': () => checkScreens(browser, address, process.env.SCREENSHOTS),
+          'The page works without WebGL': () => checkFallback(browser, address),
+          'The page says what is wrong with the digits': () => checkDigits(browser, address),
+        }),
+      ]);
     } finally {
       await browser.close();
       await server.close();
