@@ -6,7 +6,7 @@ import {
   type DeclaredRegularizer,
 } from '../regularizers/declared-regularizers.js';
 import { className, coefficients, type Regularizer } from '../host/regularizers.js';
-import { declaredCalls } from '../host/declared.js';
+import { declaredCalls, type DeclaredCall } from '../host/declared.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { readNumbersSync } from '../util/scalars.js';
 import { builtModel } from '../host/trained-model.js';
@@ -26,9 +26,9 @@ export interface AuditedTerm extends DeclaredRegularizer {
   loss: () => unknown;
   /** Whether it is weight decay that was added to the built model. */
   addedLater: boolean;
-  /** The penalty as the host computes it, once. */
-  value: number;
-  /** The same in float64 from the weight's values; `undefined` for a custom class. */
+  /** The penalty as the host computes it, once; `undefined` without values. */
+  value: number | undefined;
+  /** The same in float64 from the weight's values; `undefined` for a custom class, and without values. */
   recomputed: number | undefined;
 }
 
@@ -39,6 +39,8 @@ export interface AuditedModel {
   /** The one that training runs on. */
   trained: LayersModel;
   terms: AuditedTerm[];
+  /** Whether the weights have the values of a model, and not only its structure. */
+  hasValues: boolean;
   /** Every layer and cell that has weights, but no model, each once. */
   layers: Array<{ layer: layers.Layer; path: string }>;
   weights: PlacedWeight[];
@@ -50,9 +52,10 @@ export interface AuditedModel {
  * Reads a model for the audit.
  *
  * @param model - A built model. Only read.
+ * @param hasValues - Whether its weights have values.
  * @throws Error if `model` is not a built `tf.LayersModel`.
  */
-export function auditedModel(model: LayersModel): AuditedModel {
+export function auditedModel(model: LayersModel, hasValues: boolean): AuditedModel {
   const trained = builtModel(model);
   const weights = placedWeights(model);
   const places = new Map<layers.Layer, { layer: layers.Layer; path: string }>();
@@ -62,27 +65,27 @@ export function auditedModel(model: LayersModel): AuditedModel {
   return {
     model,
     trained,
-    terms: auditedTerms(trained),
+    terms: auditedTerms(trained, hasValues),
+    hasValues,
     layers: [...places.values()],
     weights,
     opaque: new Set(declaredCalls(trained).flatMap(({ loss, layer }) => (loss === undefined ? [layer] : []))),
   };
 }
 
-function auditedTerms(trained: LayersModel): AuditedTerm[] {
-  const calls = declaredCalls(trained);
+function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
+  const calls = callsByWeight(declaredCalls(trained));
   const movable = new Set(trained.trainableWeights);
   const declared = declaredRegularizers(trained).map((term) => ({
     term,
-    call: calls.find((call) => {
-      const source = penaltySource(call);
-      return source?.regularizer === term.regularizer && source.weight === term.weight;
-    })!,
+    call: calls.get(term.weight)!.find((call) => penaltySource(call)!.regularizer === term.regularizer)!,
   }));
   let values: number[] = [];
-  tidy(() => {
-    values = readNumbersSync(declared.map(({ call }) => call.penalty()));
-  });
+  if (hasValues) {
+    tidy(() => {
+      values = readNumbersSync(declared.map(({ call }) => call.penalty()));
+    });
+  }
   return declared.map(({ term, call }, index) => ({
     ...term,
     weightName: shortName(term.weight),
@@ -91,9 +94,21 @@ function auditedTerms(trained: LayersModel): AuditedTerm[] {
     movable: movable.has(term.weight),
     loss: call.loss!,
     addedLater: call.index < 0,
-    value: values[index]!,
-    recomputed: penaltyInFloat64(term.regularizer, term.weight),
+    value: values[index],
+    recomputed: hasValues ? penaltyInFloat64(term.regularizer, term.weight) : undefined,
   }));
+}
+
+function callsByWeight(calls: readonly DeclaredCall[]): Map<LayerVariable, DeclaredCall[]> {
+  const byWeight = new Map<LayerVariable, DeclaredCall[]>();
+  for (const call of calls) {
+    const weight = penaltySource(call)?.weight;
+    if (weight === undefined) continue;
+    const known = byWeight.get(weight);
+    if (known) known.push(call);
+    else byWeight.set(weight, [call]);
+  }
+  return byWeight;
 }
 
 /** `l1 * sum|w| + l2 * sum w²` in float64; `undefined` for a custom regularizer. */

@@ -14,12 +14,16 @@ interface Json {
  * @param topology - The `modelTopology` of a saved model, with Keras's names (`class_name`, `kernel_regularizer`).
  */
 export function topologyFindings(audited: AuditedModel, topology: unknown): RegularizationFinding[] {
+  const byName = new Map<unknown, AuditedModel['layers']>();
+  for (const place of audited.layers) {
+    const known = byName.get(place.layer.name);
+    if (known) known.push(place);
+    else byName.set(place.layer.name, [place]);
+  }
   return objectsIn(topology).flatMap(({ class_name, config }) => {
     if (!isObject(config)) return [];
     const declared = Object.entries(config).filter(([key, value]) => key.endsWith('_regularizer') && value != null);
-    const places = audited.layers.filter(
-      ({ layer }) => layer.name === config['name'] && layer.getClassName() === class_name,
-    );
+    const places = (byName.get(config['name']) ?? []).filter(({ layer }) => layer.getClassName() === class_name);
     return places.flatMap(({ layer, path }) =>
       declared.flatMap(([key, value]) => ignored(audited, layer, path, camelCase(key), value)),
     );

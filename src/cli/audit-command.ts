@@ -1,25 +1,38 @@
-import { auditRegularizers } from '../audit/audit-regularizers.js';
+import { auditTopology } from '../audit/audit-regularizers.js';
 import type { RegularizationAudit } from '../audit/report.js';
-import { loadModel } from './load-model.js';
-import { readModelJson } from './model-json.js';
-import { UnusableInput, reason } from './unusable.js';
-import { readWeights } from './weights.js';
+import { LayerFailure, modelWithoutWeights } from '../host/saved-topology.js';
+import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
+import { registerKerasClasses } from '../regularizers/keras-classes.js';
+import { checkTopology } from './layers.js';
+import { readTopology } from './model-json.js';
+import { normalizedTopology } from './topology.js';
+import { UnusableInput, named, reason } from './unusable.js';
 
 /**
- * Audits a saved model.
+ * Audits a saved model by its topology alone.
  *
  * @param path - Of its model.json.
  * @throws UnusableInput with a plain sentence if there is no such model.
  */
 export async function auditSavedModel(path: string): Promise<RegularizationAudit> {
-  const json = readModelJson(path);
-  const weights = readWeights(path, json.weightsManifest);
-  const model = await loadModel(path, json, weights);
+  registerKerasClasses();
+  registerActivityRegularization();
+  const topology = normalizedTopology(path, readTopology(path));
+  checkTopology(path, topology);
   try {
-    return auditRegularizers(model, { topology: json.modelTopology });
+    const { model, dispose } = await modelWithoutWeights(topology);
+    try {
+      return auditTopology(model, topology);
+    } finally {
+      dispose();
+    }
   } catch (error) {
-    throw new UnusableInput(`Expected ${path} to be a layers model that can be audited: ${reason(error)}`);
-  } finally {
-    model.dispose();
+    if (error instanceof LayerFailure) throw brokenLayer(path, error);
+    throw new UnusableInput(`Expected ${path} to be a layers model that TensorFlow.js can load: ${reason(error)}.`);
   }
 }
+
+const brokenLayer = (path: string, { layer, className, cause }: LayerFailure): UnusableInput =>
+  new UnusableInput(
+    `Expected ${layer === undefined ? 'a layer without a name' : `layer ${named(layer)}`} (${className}) in ${path} to be one that TensorFlow.js can load: ${reason(cause)}.`,
+  );

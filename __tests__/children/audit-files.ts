@@ -1,0 +1,30 @@
+/** Audits files one after the other as the command does, and says of each how it ended, in one line of JSON. */
+import { writeSync } from 'node:fs';
+import { main } from '../../src/cli/main';
+
+export interface Ending {
+  file: string;
+  code: number;
+  out: string;
+  err: string;
+  milliseconds: number;
+  /** The most memory that this process has used by now. */
+  megabytes: number;
+}
+
+async function audit(file: string): Promise<Ending> {
+  let [out, err] = ['', ''];
+  const start = performance.now();
+  const argv = ['audit', file, ...(file.endsWith('7') ? [] : ['--json'])];
+  const code = await main(argv, { out: (text) => (out += text), err: (text) => (err += text) });
+  const milliseconds = performance.now() - start;
+  return { file, code, out, err, milliseconds, megabytes: process.resourceUsage().maxRSS / 1024 };
+}
+
+async function run(files: readonly string[]): Promise<void> {
+  await main(['audit', ''], { out: () => {}, err: () => {} });
+  writeSync(1, '"ready"\n');
+  for (const file of files) writeSync(1, `${JSON.stringify(await audit(file))}\n`);
+}
+
+void run(process.argv.slice(2));

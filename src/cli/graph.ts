@@ -1,0 +1,133 @@
+import { savedKind } from '../host/saved-topology.js';
+import type { JsonObject } from './json.js';
+import { UnusableInput, named, shown } from './unusable.js';
+
+/** One input of a call, as `inbound_nodes` has it: the layer, which of its calls, which output of that. */
+type Reference = readonly [layer: string, call: number, output: number, ...others: unknown[]];
+
+interface SavedLayer {
+  name: string;
+  /** How many calls it has before the graph makes any: inputs, and models within the model, have one. */
+  first: number;
+  calls: Reference[][];
+  isInput: boolean;
+}
+
+/**
+ * Refuses the graph of a functional model which TensorFlow.js would never finish: it waits for the inputs of each call as
+ * long as there are calls, also where an input never comes.
+ *
+ * @throws UnusableInput
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1240-L1300 | Container.fromConfig}
+ */
+export function checkGraph(path: string, config: JsonObject): void {
+  const layers = savedLayers(path, config);
+  const byName = new Map<string, SavedLayer>();
+  for (const layer of layers) {
+    if (byName.has(layer.name)) {
+      throw new UnusableInput(`Expected each \`name\` of a layer in ${path} once, got ${named(layer.name)} twice.`);
+    }
+    byName.set(layer.name, layer);
+  }
+  for (const { name, calls } of layers) {
+    calls
+      .flat()
+      .forEach((reference) => checkReference(path, `\`inbound_nodes\` of layer ${named(name)}`, reference, byName));
+  }
+  checkOrder(path, layers);
+  for (const field of ['input_layers', 'output_layers']) {
+    const what = `\`${field}\` of model ${named(config['name'])}`;
+    const references = config[field];
+    if (!Array.isArray(references) || references.length === 0) {
+      throw new UnusableInput(`Expected ${what} in ${path} to be a list of layers, got ${shown(references)}.`);
+    }
+    references.forEach((reference) => {
+      if (!isReference(reference)) throw notAReference(path, what, reference);
+      checkReference(path, what, reference, byName);
+      if (field === 'input_layers' && !byName.get(reference[0])!.isInput) {
+        throw new UnusableInput(
+          `Expected ${what} in ${path} to name layers of class InputLayer, got ${named(reference[0])}.`,
+        );
+      }
+    });
+  }
+}
+
+function savedLayers(path: string, config: JsonObject): SavedLayer[] {
+  return (config['layers'] as JsonObject[]).map((entry) => {
+    const { name, class_name: type, config: own, inbound_nodes: nodes } = entry;
+    const inner = (own as JsonObject)['name'];
+    if (typeof name !== 'string' || name in Object.prototype) {
+      throw new UnusableInput(`Expected \`name\` of each layer in ${path} to be a name, got ${shown(name)}.`);
+    }
+    if (inner !== name) {
+      throw new UnusableInput(
+        `Expected \`name\` in the \`config\` of layer ${named(name)} in ${path} to be the same, got ${shown(inner)}.`,
+      );
+    }
+    const what = `\`inbound_nodes\` of layer ${named(name)}`;
+    if (!Array.isArray(nodes)) {
+      throw new UnusableInput(`Expected ${what} in ${path} to be a list of its calls, got ${shown(nodes)}.`);
+    }
+    const calls = nodes.map((call: unknown) => {
+      if (!Array.isArray(call)) {
+        throw new UnusableInput(
+          `Expected ${what} in ${path} to have a list of inputs for each call, got ${shown(call)}.`,
+        );
+      }
+      return call.map((reference: unknown) => {
+        if (!isReference(reference)) throw notAReference(path, what, reference);
+        return reference;
+      });
+    });
+    const isInput = type === 'InputLayer';
+    return { name, first: isInput || savedKind(type) !== 'layer' ? 1 : 0, calls, isInput };
+  });
+}
+
+const isReference = (value: unknown): value is Reference =>
+  Array.isArray(value) && typeof value[0] === 'string' && isIndex(value[1]) && isIndex(value[2]);
+
+const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+
+const notAReference = (path: string, what: string, got: unknown): UnusableInput =>
+  new UnusableInput(
+    `Expected ${what} in ${path} to have inputs such as ["dense", 0, 0] (a layer, which of its calls, which output), got ` +
+      `${shown(got)}.`,
+  );
+
+function checkReference(path: string, what: string, reference: Reference, byName: Map<string, SavedLayer>): void {
+  const [name, call] = reference;
+  const layer = byName.get(name);
+  if (layer === undefined) {
+    throw new UnusableInput(`Expected ${what} in ${path} to name layers of that model, got ${named(name)}.`);
+  }
+  const count = layer.first + layer.calls.filter(({ length }) => length > 0).length;
+  if (call >= count) {
+    throw new UnusableInput(
+      `Expected ${what} in ${path} to name a call that exists, got ${shown(reference.slice(0, 3))}, where ${named(name)} ` +
+        `has ${count}.`,
+    );
+  }
+}
+
+/** Makes the calls in the host's order, without the layers, until none is left or none can be made. */
+function checkOrder(path: string, layers: readonly SavedLayer[]): void {
+  const made = new Map(layers.map(({ name, first }) => [name, first]));
+  let waiting = layers.flatMap(({ name, calls }) => calls.map((inputs) => ({ name, inputs })));
+  while (waiting.length > 0) {
+    const left = waiting.filter(({ name, inputs }) => {
+      if (inputs.some(([input, call]) => made.get(input)! <= call)) return true;
+      if (inputs.length > 0) made.set(name, made.get(name)! + 1);
+      return false;
+    });
+    if (left.length === waiting.length) {
+      const { name, inputs } = left[0]!;
+      throw new UnusableInput(
+        `Expected \`inbound_nodes\` of layer ${named(name)} in ${path} to name inputs that do not depend on it, got ` +
+          `${shown(inputs.map((input) => input.slice(0, 3)))}, which is part of a cycle or waits for one.`,
+      );
+    }
+    waiting = left;
+  }
+}
