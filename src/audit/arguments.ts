@@ -31,7 +31,7 @@ const isRegularizer = (value: unknown): value is Regularizer =>
   typeof value === 'object' && value !== null && typeof (value as Partial<Regularizer>).apply === 'function';
 
 function about(
-  { terms, hasValues }: AuditedModel,
+  { termsOn, hasValues }: AuditedModel,
   layer: layers.Layer,
   path: string,
   member: string,
@@ -42,7 +42,7 @@ function about(
   const weightName = weightOf(member);
   const weights = layer.weights.filter((weight) => shortName(weight) === weightName);
   if (weights.length === 0) return [ignoredArgument(layer, path, member, declared)];
-  const present = terms.filter(({ weight }) => weights.includes(weight));
+  const present = weights.flatMap((weight) => termsOn.get(weight) ?? []);
   if (present.some((term) => term.regularizer === regularizer)) return [];
   return [assigned(path, weights[0]!, declared, hasValues ? regularizer : null, present)];
 }

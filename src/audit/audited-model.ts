@@ -6,8 +6,9 @@ import {
   type DeclaredRegularizer,
 } from '../regularizers/declared-regularizers.js';
 import { className, coefficients, type Regularizer } from '../host/regularizers.js';
-import { declaredCalls, type DeclaredCall } from '../host/declared.js';
+import { declaredCalls } from '../host/declared.js';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { readNumbersSync } from '../util/scalars.js';
 import { builtModel } from '../host/trained-model.js';
 import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
@@ -39,6 +40,8 @@ export interface AuditedModel {
   /** The one that training runs on. */
   trained: LayersModel;
   terms: AuditedTerm[];
+  /** The same by the weight that they are on. */
+  termsOn: ReadonlyMap<LayerVariable, AuditedTerm[]>;
   /** Whether the weights have the values of a model, and not only its structure. */
   hasValues: boolean;
   /** Every layer and cell that has weights, but no model, each once. */
@@ -62,10 +65,12 @@ export function auditedModel(model: LayersModel, hasValues: boolean): AuditedMod
   for (const place of weights.flatMap(({ around }) => around)) {
     if (!(place.layer instanceof LayersModel) && !places.has(place.layer)) places.set(place.layer, place);
   }
+  const terms = auditedTerms(trained, hasValues);
   return {
     model,
     trained,
-    terms: auditedTerms(trained, hasValues),
+    terms,
+    termsOn: groupBy(terms, ({ weight }) => weight),
     hasValues,
     layers: [...places.values()],
     weights,
@@ -74,7 +79,7 @@ export function auditedModel(model: LayersModel, hasValues: boolean): AuditedMod
 }
 
 function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
-  const calls = callsByWeight(declaredCalls(trained));
+  const calls = groupBy(declaredCalls(trained), (call) => penaltySource(call)?.weight);
   const movable = new Set(trained.trainableWeights);
   const declared = declaredRegularizers(trained).map((term) => ({
     term,
@@ -97,18 +102,6 @@ function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
     value: values[index],
     recomputed: hasValues ? penaltyInFloat64(term.regularizer, term.weight) : undefined,
   }));
-}
-
-function callsByWeight(calls: readonly DeclaredCall[]): Map<LayerVariable, DeclaredCall[]> {
-  const byWeight = new Map<LayerVariable, DeclaredCall[]>();
-  for (const call of calls) {
-    const weight = penaltySource(call)?.weight;
-    if (weight === undefined) continue;
-    const known = byWeight.get(weight);
-    if (known) known.push(call);
-    else byWeight.set(weight, [call]);
-  }
-  return byWeight;
 }
 
 /** `l1 * sum|w| + l2 * sum w²` in float64; `undefined` for a custom regularizer. */

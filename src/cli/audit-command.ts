@@ -1,8 +1,10 @@
 import { auditTopology } from '../audit/audit-regularizers.js';
 import type { RegularizationAudit } from '../audit/report.js';
+import { printable } from '../audit/table.js';
 import { LayerFailure, modelWithoutWeights } from '../host/saved-topology.js';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
+import type { JsonObject } from './json.js';
 import { checkTopology } from './layers.js';
 import { readTopology } from './model-json.js';
 import { normalizedTopology } from './topology.js';
@@ -11,28 +13,34 @@ import { UnusableInput, named, reason } from './unusable.js';
 /**
  * Audits a saved model by its topology alone.
  *
- * @param path - Of its model.json.
+ * @param file - The path of its model.json.
  * @throws UnusableInput with a plain sentence if there is no such model.
  */
-export async function auditSavedModel(path: string): Promise<RegularizationAudit> {
+export async function auditSavedModel(file: string): Promise<RegularizationAudit> {
   registerKerasClasses();
   registerActivityRegularization();
-  const topology = normalizedTopology(path, readTopology(path));
+  const path = printable(file);
+  const topology = normalizedTopology(path, readTopology(file));
   checkTopology(path, topology);
+  const { model, dispose } = await load(path, topology);
   try {
-    const { model, dispose } = await modelWithoutWeights(topology);
-    try {
-      return auditTopology(model, topology);
-    } finally {
-      dispose();
-    }
-  } catch (error) {
-    if (error instanceof LayerFailure) throw brokenLayer(path, error);
-    throw new UnusableInput(`Expected ${path} to be a layers model that TensorFlow.js can load: ${reason(error)}.`);
+    return auditTopology(model, topology);
+  } finally {
+    dispose();
   }
 }
 
-const brokenLayer = (path: string, { layer, className, cause }: LayerFailure): UnusableInput =>
-  new UnusableInput(
-    `Expected ${layer === undefined ? 'a layer without a name' : `layer ${named(layer)}`} (${className}) in ${path} to be one that TensorFlow.js can load: ${reason(cause)}.`,
-  );
+async function load(path: string, topology: JsonObject): ReturnType<typeof modelWithoutWeights> {
+  try {
+    return await modelWithoutWeights(topology);
+  } catch (error) {
+    const what =
+      error instanceof LayerFailure
+        ? `${error.layer === undefined ? 'a layer without a name' : `layer ${named(error.layer)}`} (${error.className}) in ${path}`
+        : `the model in ${path}`;
+    const cause = error instanceof LayerFailure ? error.cause : error;
+    throw new UnusableInput(
+      `Expected ${what} to be one that TensorFlow.js can load, got this from it: ${reason(cause)}.`,
+    );
+  }
+}

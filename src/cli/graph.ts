@@ -1,5 +1,5 @@
 import { savedKind } from '../host/saved-topology.js';
-import type { JsonObject } from './json.js';
+import { isJsonObject, type JsonObject } from './json.js';
 import { UnusableInput, named, shown } from './unusable.js';
 
 /** One input of a call, as `inbound_nodes` has it: the layer, which of its calls, which output of that. */
@@ -11,6 +11,7 @@ interface SavedLayer {
   first: number;
   calls: Reference[][];
   isInput: boolean;
+  outputs: number;
 }
 
 /**
@@ -56,7 +57,7 @@ export function checkGraph(path: string, config: JsonObject): void {
 function savedLayers(path: string, config: JsonObject): SavedLayer[] {
   return (config['layers'] as JsonObject[]).map((entry) => {
     const { name, class_name: type, config: own, inbound_nodes: nodes } = entry;
-    const inner = (own as JsonObject)['name'];
+    const inner = isJsonObject(own) ? own['name'] : undefined;
     if (typeof name !== 'string' || name in Object.prototype) {
       throw new UnusableInput(`Expected \`name\` of each layer in ${path} to be a name, got ${shown(name)}.`);
     }
@@ -81,8 +82,15 @@ function savedLayers(path: string, config: JsonObject): SavedLayer[] {
       });
     });
     const isInput = type === 'InputLayer';
-    return { name, first: isInput || savedKind(type) !== 'layer' ? 1 : 0, calls, isInput };
+    return { name, first: isInput || savedKind(type) !== 'layer' ? 1 : 0, calls, isInput, outputs: outputs(entry) };
   });
+}
+
+/** How many tensors a layer may give: those of a model that it names, any number of recurrent layers, one of all others. */
+function outputs({ class_name: type, config }: JsonObject): number {
+  const { output_layers: named, return_state: hasStates } = config as JsonObject;
+  if (savedKind(type) === 'graph' && Array.isArray(named)) return named.length;
+  return hasStates != null || type === 'Bidirectional' ? Infinity : 1;
 }
 
 const isReference = (value: unknown): value is Reference =>
@@ -97,7 +105,7 @@ const notAReference = (path: string, what: string, got: unknown): UnusableInput 
   );
 
 function checkReference(path: string, what: string, reference: Reference, byName: Map<string, SavedLayer>): void {
-  const [name, call] = reference;
+  const [name, call, output] = reference;
   const layer = byName.get(name);
   if (layer === undefined) {
     throw new UnusableInput(`Expected ${what} in ${path} to name layers of that model, got ${named(name)}.`);
@@ -107,6 +115,12 @@ function checkReference(path: string, what: string, reference: Reference, byName
     throw new UnusableInput(
       `Expected ${what} in ${path} to name a call that exists, got ${shown(reference.slice(0, 3))}, where ${named(name)} ` +
         `has ${count}.`,
+    );
+  }
+  if (output >= layer.outputs) {
+    throw new UnusableInput(
+      `Expected ${what} in ${path} to name an output that exists, got ${shown(reference.slice(0, 3))}, where ${named(name)} ` +
+        `has ${layer.outputs}.`,
     );
   }
 }

@@ -5,8 +5,12 @@ import { isJsonObject, type JsonObject } from './json.js';
 import { UnusableInput, named, shown } from './unusable.js';
 
 const LONGEST_NAME = 200;
-/** Of all layers, those within models and wrappers as often as what is around them. The largest models have some thousands. */
-const MOST_CALLS = 10_000;
+/**
+ * Calls of layers, and inputs of calls; those within models and wrappers as often as what is around them. That is a chain of
+ * 2,500 layers; the largest models in Keras's collection have about a thousand. What TensorFlow.js does with them takes
+ * time that grows with the square, and a stack that grows with the depth.
+ */
+const MOST_CALLS = 5000;
 /** The field without which a wrapper is none. */
 const PARTS: { [className: string]: string } = {
   RNN: 'cell',
@@ -29,7 +33,6 @@ export function checkTopology(path: string, topology: JsonObject): void {
         `${shown(topology['class_name'])}.`,
     );
   }
-  checkWithin(path, topology, 'the model', '');
   const calls = countCalls(topology);
   if (!(calls <= MOST_CALLS)) {
     throw new UnusableInput(
@@ -37,6 +40,7 @@ export function checkTopology(path: string, topology: JsonObject): void {
         `in all, got ${calls}.`,
     );
   }
+  checkWithin(path, topology, 'the model', '');
 }
 
 const isModel = ({ class_name: type }: JsonObject): boolean => ['graph', 'sequential'].includes(savedKind(type)!);
@@ -124,5 +128,5 @@ function countCalls(value: unknown): number {
   const { class_name: type, inbound_nodes: nodes } = value;
   const calls = Array.isArray(nodes) ? nodes : [];
   const twice = type === 'Bidirectional' ? 2 : 1;
-  return (1 + within) * Math.max(calls.length, 1) * twice + calls.flat().length;
+  return (1 + within) * Math.max(calls.length, 1) * twice + Math.max(calls.flat().length, 1);
 }

@@ -1,5 +1,6 @@
 /// <reference types="node" />
 import { readFileSync, statSync } from 'node:fs';
+import { printable } from '../audit/table.js';
 import { isJsonObject, parseJson, type JsonObject } from './json.js';
 import { UnusableInput, reason, shown } from './unusable.js';
 
@@ -11,15 +12,16 @@ const LARGEST = 32 * 2 ** 20;
  *
  * @throws UnusableInput with a plain sentence if the file holds anything else than a layers model.
  */
-export function readTopology(path: string): JsonObject {
-  const content = readFile(path);
+export function readTopology(file: string): JsonObject {
+  const path = printable(file);
+  const content = readFile(file, path);
   const magic = content.toString('latin1', 0, 8);
   if (magic.startsWith('\x89HDF')) throw notConverted(path, "Keras's HDF5 file (.h5)", 'keras', path);
   if (magic.startsWith('PK\x03\x04')) {
     // The converter refuses any other ending.
-    const file = path.endsWith('.keras') ? path : `${path}.keras`;
-    const got = `a zip archive, such as a .keras file${file === path ? '' : ' without that ending'}`;
-    throw notConverted(path, got, 'keras_keras', file);
+    const renamed = path.endsWith('.keras') ? path : `${path}.keras`;
+    const got = `a zip archive, such as a .keras file${renamed === path ? '' : ' without that ending'}`;
+    throw notConverted(path, got, 'keras_keras', renamed);
   }
   if (content.toString('utf8').trim() === '') {
     throw new UnusableInput(`Expected ${path} to be a model.json, got an empty file.`);
@@ -32,9 +34,9 @@ export function readTopology(path: string): JsonObject {
 }
 
 /** Reads a regular file of bounded size. */
-function readFile(path: string): Buffer {
+function readFile(file: string, path: string): Buffer {
   try {
-    const stats = statSync(path);
+    const stats = statSync(file);
     if (stats.isDirectory()) {
       throw new UnusableInput(`Expected ${path} to be a model.json, got a folder. Name the model.json in it.`);
     }
@@ -45,7 +47,7 @@ function readFile(path: string): Buffer {
           'The weights belong in files of their own.',
       );
     }
-    return readFileSync(path);
+    return readFileSync(file);
   } catch (error) {
     if (error instanceof UnusableInput) throw error;
     throw new UnusableInput(`Expected ${path} to be a model.json that can be read: ${reason(error)}.`);

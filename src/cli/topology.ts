@@ -32,13 +32,13 @@ function normalizedObject(path: string, object: JsonObject, around: string | und
   const layer = nameOf(object) ?? around;
   const copy: { [key: string]: unknown } = {};
   for (const [key, value] of Object.entries(object)) {
-    if (FORBIDDEN.includes(key) || key.length > LONGEST_KEY) {
+    if ([key, camelCase(key)].some((one) => FORBIDDEN.includes(one)) || key.length > LONGEST_KEY) {
       throw new UnusableInput(
         `Expected the keys${ofLayer(layer)} in ${path} to be those of a model, got ${named(key)}.`,
       );
     }
     const name = snakeCase(key);
-    if (FORBIDDEN.includes(camelCase(name)) || Object.hasOwn(copy, name)) {
+    if (Object.hasOwn(copy, name)) {
       throw new UnusableInput(`Expected \`${name}\`${ofLayer(layer)} in ${path} once, got it again as ${named(key)}.`);
     }
     copy[name] = normalized(path, value, name, layer);

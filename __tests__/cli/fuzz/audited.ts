@@ -23,7 +23,7 @@ export async function audited(files: readonly string[]): Promise<Array<Ending | 
 }
 
 async function batch(files: readonly string[]): Promise<Array<Ending | NoEnding>> {
-  const program = ['--import', 'tsx', '__tests__/children/audit-files.ts', ...files];
+  const program = ['--expose-gc', '--import', 'tsx', '__tests__/children/audit-files.ts', ...files];
   const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'inherit'] });
   const endings: Array<Ending | NoEnding> = [];
   let why = 'the process ended';

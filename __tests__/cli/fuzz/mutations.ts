@@ -84,7 +84,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
     somewhere(isContainer, (value) => {
       if (Array.isArray(value)) return value.filter((_, index) => index !== choice % value.length);
       const gone = pick(Object.keys(value as object), choice);
-      return Object.fromEntries(Object.entries(value as object).filter(([key]) => key !== gone)) as Json;
+      return Object.fromEntries(Object.entries(value as object).filter(([key]) => key !== gone));
     }),
   ),
   // Duplicate.
@@ -118,7 +118,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
         const key = pick(Object.keys(value as object), choice);
         return Object.fromEntries(
           Object.entries(value as object).map(([one, inner]) => [one === key ? name : one, inner]),
-        ) as Json;
+        );
       }),
     ),
   // Reorder.
