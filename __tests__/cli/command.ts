@@ -52,7 +52,7 @@ export async function saved(model: tfjs.LayersModel, args: tfjs.io.SaveConfig = 
 }
 
 /** One sentence that says what was expected and what came, and nothing of the code. */
-export function expectSentence({ code, out, err }: Run): void {
+export function expectSentence({ code, out, err }: Readonly<Run>): void {
   expect({ code, out, err }).toEqual({ code: 2, out: '', err: expect.stringMatching(/^Expected .*[.?]\n$/) });
   expect(err).not.toMatch(/\n\s+at |TypeError|is not a function|is not iterable|Cannot (read|convert)|call stack/);
   expect(err.length).toBeLessThan(1000);
