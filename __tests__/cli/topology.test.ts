@@ -278,7 +278,8 @@ it('ends within 5 s and 500 MB, whatever the sizes', async () => {
         layers: [{ class_name: 'Embedding', config: { input_dim: 1e9, output_dim: 1e9, batch_input_shape: [1, 9] } }],
       },
     },
-    'a chain from its end': functional([...chain.reverse(), input('x')], ['d2399', 0, 0]),
+    'a chain': functional([input('x'), ...chain], ['d2399', 0, 0]),
+    'a chain from its end': functional([input('x'), ...chain].reverse(), ['d2399', 0, 0]),
     'a text of 30 MB': a({ activation: 'x'.repeat(30 * 2 ** 20) }),
     'underscores of 30 MB': a({ activation: '_'.repeat(30 * 2 ** 20) }),
     'metadata of 30 MB': { modelTopology: a(), userDefinedMetadata: 'x'.repeat(30 * 2 ** 20) },
@@ -289,7 +290,7 @@ it('ends within 5 s and 500 MB, whatever the sizes', async () => {
     return path;
   });
   const endings = (await audited(files)).map((ending) => ('why' in ending ? ending : { ...ending, out: '' }));
-  expect(endings.map((ending) => ('why' in ending ? ending.why : ending.code))).toEqual([0, 0, 1, 0, 0, 2, 2, 0]);
+  expect(endings.map((ending) => ('why' in ending ? ending.why : ending.code))).toEqual([0, 0, 1, 0, 0, 2, 2, 2, 0]);
   const most = (key: 'milliseconds' | 'megabytes') =>
     Math.max(...endings.map((one) => ('why' in one ? Infinity : one[key])));
   expect(most('milliseconds')).toBeLessThan(5000);

@@ -2,6 +2,9 @@ import { savedKind } from '../host/saved-topology.js';
 import { isJsonObject, type JsonObject } from './json.js';
 import { UnusableInput, named, shown } from './unusable.js';
 
+/** A thousand layers from the last to the first. */
+const MOST_LOOKS = 500_000;
+
 /** One input of a call, as `inbound_nodes` has it: the layer, which of its calls, which output of that. */
 type Reference = readonly [layer: string, call: number, output: number, ...others: unknown[]];
 
@@ -35,7 +38,7 @@ export function checkGraph(path: string, config: JsonObject): void {
       .flat()
       .forEach((reference) => checkReference(path, `\`inbound_nodes\` of layer ${named(name)}`, reference, byName));
   }
-  checkOrder(path, layers);
+  checkOrder(path, config['name'], layers);
   for (const field of ['input_layers', 'output_layers']) {
     const what = `\`${field}\` of model ${named(config['name'])}`;
     const references = config[field];
@@ -125,11 +128,20 @@ function checkReference(path: string, what: string, reference: Reference, byName
   }
 }
 
-/** Makes the calls in the host's order, without the layers, until none is left or none can be made. */
-function checkOrder(path: string, layers: readonly SavedLayer[]): void {
+/**
+ * Makes the calls in the host's order, without the layers, until none is left or none can be made. The host looks at each
+ * that waits over and over: what TensorFlow.js and Keras save has few that wait, a long graph from its end has them all.
+ */
+function checkOrder(path: string, model: unknown, layers: readonly SavedLayer[]): void {
   const made = new Map(layers.map(({ name, first }) => [name, first]));
   let waiting = layers.flatMap(({ name, calls }) => calls.map((inputs) => ({ name, inputs })));
-  while (waiting.length > 0) {
+  for (let looks = waiting.length; waiting.length > 0; looks += waiting.length) {
+    if (looks > MOST_LOOKS) {
+      throw new UnusableInput(
+        `Expected \`layers\` of model ${named(model)} in ${path} to come after those that they take inputs from, got an ` +
+          `order for which TensorFlow.js has to look at their calls more than ${MOST_LOOKS} times.`,
+      );
+    }
     const left = waiting.filter(({ name, inputs }) => {
       if (inputs.some(([input, call]) => made.get(input)! <= call)) return true;
       if (inputs.length > 0) made.set(name, made.get(name)! + 1);

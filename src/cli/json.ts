@@ -1,3 +1,4 @@
+/// <reference types="node" />
 import { UnusableInput, reason } from './unusable.js';
 
 /** What `JSON.parse` gives for `{…}`. */

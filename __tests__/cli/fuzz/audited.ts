@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Ending } from '../../children/audit-files';
 
-/** What a file has until it is given up, and a process until it is ready. */
-const [LIMIT, START] = [5000, 60_000];
+/** Milliseconds until a file is given up, on a machine that is busy with other tests, and until a process is. */
+const [LIMIT, START] = [20_000, 60_000];
 /** How many files one process audits. */
 const BATCH = 100;
 
