@@ -22,7 +22,7 @@ interface SavedLayer {
  * long as there are calls, also where an input never comes.
  *
  * @throws UnusableInput
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1240-L1300 | Container.fromConfig}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1295-L1312 | Container.fromConfig}
  */
 export function checkGraph(path: string, config: JsonObject): void {
   const layers = savedLayers(path, config);

@@ -51,7 +51,7 @@ const nameOf = ({ name, config }: JsonObject): string | undefined =>
 
 const ofLayer = (layer: string | undefined): string => (layer === undefined ? '' : ` of layer ${named(layer)}`);
 
-/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/utils/generic_utils.ts#L110-L121 | toCamelCase} */
+/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/utils/generic_utils.ts#L123-L133 | toCamelCase} */
 const camelCase = (key: string): string =>
   key.length < 2 ? key : key.replace(/_+(\w|$)/g, (_, letter: string) => letter.toUpperCase());
 

@@ -46,7 +46,7 @@ export class LayerFailure extends Error {
  * @param topology - What `model.toJSON()` or Keras's `to_json()` gives, without a cycle in its graph.
  * @returns The model, a `Sequential` built, and how to free its weights.
  * @throws LayerFailure, or an error of the host's; nothing is left behind then.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L77-L118 | modelFromJSON}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L62-L103 | modelFromJSON}
  */
 export async function modelWithoutWeights(topology: object): Promise<{ model: LayersModel; dispose: () => void }> {
   const made: LayerVariable[] = [];
@@ -68,7 +68,7 @@ export async function modelWithoutWeights(topology: object): Promise<{ model: La
 /**
  * Names the layer that cannot be made, and keeps stateful ones from allocating their states.
  *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts#L463-L465 | RNN.build}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts#L540-L542 | RNN.build}
  */
 function watchLayerClasses(): Array<() => void> {
   const entries = Object.entries(serialization.SerializationMap.getMap().classNameMap);
@@ -101,7 +101,7 @@ function watchCalls(): () => void {
   return () => void (prototype.apply = apply);
 }
 
-/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1271 | Layer.addWeight} */
+/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1269 | Layer.addWeight} */
 function makeTinyWeights(made: LayerVariable[]): () => void {
   const prototype = layers.Layer.prototype as unknown as HostWeights;
   const addWeight = prototype.addWeight;
