@@ -31,7 +31,7 @@ const isRegularizer = (value: unknown): value is Regularizer =>
   typeof value === 'object' && value !== null && typeof (value as Partial<Regularizer>).apply === 'function';
 
 function about(
-  { terms }: AuditedModel,
+  { termsOn, hasValues }: AuditedModel,
   layer: layers.Layer,
   path: string,
   member: string,
@@ -42,20 +42,19 @@ function about(
   const weightName = weightOf(member);
   const weights = layer.weights.filter((weight) => shortName(weight) === weightName);
   if (weights.length === 0) return [ignoredArgument(layer, path, member, declared)];
-  const present = terms.filter(({ weight }) => weights.includes(weight));
+  const present = weights.flatMap((weight) => termsOn.get(weight) ?? []);
   if (present.some((term) => term.regularizer === regularizer)) return [];
-  return [assigned(path, weights[0]!, declared, regularizer, present)];
+  return [assigned(path, weights[0]!, declared, hasValues ? regularizer : null, present)];
 }
 
 function assigned(
   path: string,
   weight: LayerVariable,
   declared: string,
-  regularizer: Regularizer,
+  regularizer: Regularizer | null,
   present: readonly AuditedTerm[],
 ): RegularizationFinding {
   const instead = present.map(({ text, applied }) => `${text} ${times(applied)}`).join(', ');
-  const applied = present.reduce((sum, term) => sum + (term.applied === 0 ? 0 : term.applied * term.value), 0);
   return {
     code: 'assigned-after-build',
     severity: 'warning',
@@ -66,7 +65,10 @@ function assigned(
     remedy:
       'Regularizers are bound when the weights are made. Call `addWeightDecay(model, {l1, l2, include: …})`, or give the ' +
       'regularizer to the layer when you make it.',
-    penalty: { declared: tidy(() => readNumbersSync([regularizer.apply(weight.read())])[0]!), applied },
+    penalty: regularizer && {
+      declared: tidy(() => readNumbersSync([regularizer.apply(weight.read())])[0]!),
+      applied: present.reduce((sum, term) => sum + (term.applied === 0 ? 0 : term.applied * term.value!), 0),
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments } from '../util/arguments.js';
 import { argumentFindings } from './arguments.js';
-import { auditedModel } from './audited-model.js';
+import { auditedModel, type AuditedModel } from './audited-model.js';
 import { coefficientFindings } from './coefficients.js';
 import { countFindings } from './counts.js';
 import { kernelFindings } from './kernels.js';
@@ -40,7 +40,17 @@ export function auditRegularizers(model: LayersModel, args: AuditRegularizersArg
         'Pass the parsed JSON, or leave it out.',
     );
   }
-  const audited = auditedModel(model);
+  return report(auditedModel(model, true), topology);
+}
+
+/**
+ * As `auditRegularizers`, for a model that has the structure of a saved one and neither its weights nor its optimizer:
+ * penalties have no value, and what only a value or `compile` can tell is not reported.
+ */
+export const auditTopology = (model: LayersModel, topology: object): RegularizationAudit =>
+  report(auditedModel(model, false), topology);
+
+function report(audited: AuditedModel, topology: object | undefined): RegularizationAudit {
   const findings = [
     ...countFindings(audited),
     ...coefficientFindings(audited),
@@ -51,7 +61,7 @@ export function auditRegularizers(model: LayersModel, args: AuditRegularizersArg
     ...kernelFindings(audited),
   ];
   const bySeverity = (severity: string) => findings.filter((finding) => finding.severity === severity);
-  return new RegularizationAudit(model.name, audited.terms.length, [
+  return new RegularizationAudit(audited.model.name, audited.terms.length, [
     ...bySeverity('warning'),
     ...bySeverity('information'),
   ]);

@@ -4,6 +4,7 @@ import { declaredRegularizers, type DeclaredRegularizer } from '../regularizers/
 import { className, coefficients, type Regularizer } from '../host/regularizers.js';
 import { declaredPenalties } from '../host/penalties.js';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { readNumbersSync } from '../util/scalars.js';
 import { builtModel } from '../host/trained-model.js';
 import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
@@ -18,9 +19,9 @@ export interface AuditedTerm extends DeclaredRegularizer {
   coefficients: { l1: number; l2: number } | undefined;
   /** Whether the next `compile` would let training move it. */
   movable: boolean;
-  /** The penalty as the host computes it, once. */
-  value: number;
-  /** The same in float64 from the weight's values; `undefined` for a custom class. */
+  /** The penalty as the host computes it, once; `undefined` without values. */
+  value: number | undefined;
+  /** The same in float64 from the weight's values; `undefined` for a custom class, and without values. */
   recomputed: number | undefined;
 }
 
@@ -31,6 +32,10 @@ export interface AuditedModel {
   /** The one that training runs on. */
   trained: LayersModel;
   terms: AuditedTerm[];
+  /** The same by the weight that they are on. */
+  termsOn: ReadonlyMap<LayerVariable, AuditedTerm[]>;
+  /** Whether the weights have the values of a model, and not only its structure. */
+  hasValues: boolean;
   /** Every layer and cell that has weights, but no model, each once. */
   layers: Array<{ layer: layers.Layer; path: string }>;
   weights: PlacedWeight[];
@@ -42,40 +47,46 @@ export interface AuditedModel {
  * Reads a model for the audit.
  *
  * @param model - A built model. Only read.
+ * @param hasValues - Whether its weights have values.
  * @throws Error if `model` is not a built `tf.LayersModel`.
  */
-export function auditedModel(model: LayersModel): AuditedModel {
+export function auditedModel(model: LayersModel, hasValues: boolean): AuditedModel {
   const trained = builtModel(model);
   const weights = placedWeights(model);
   const places = new Map<layers.Layer, { layer: layers.Layer; path: string }>();
   for (const place of weights.flatMap(({ around }) => around)) {
     if (!(place.layer instanceof LayersModel) && !places.has(place.layer)) places.set(place.layer, place);
   }
+  const terms = auditedTerms(trained, hasValues);
   return {
     model,
     trained,
-    terms: auditedTerms(trained),
+    terms,
+    termsOn: groupBy(terms, ({ weight }) => weight),
+    hasValues,
     layers: [...places.values()],
     weights,
     opaque: new Set(declaredPenalties(trained).flatMap(({ closure, layer }) => (closure === undefined ? [layer] : []))),
   };
 }
 
-function auditedTerms(trained: LayersModel): AuditedTerm[] {
+function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
   const movable = new Set(trained.trainableWeights);
   const declared = declaredRegularizers(trained);
   let values: number[] = [];
-  tidy(() => {
-    values = readNumbersSync(declared.map(({ penalty }) => penalty.value()));
-  });
+  if (hasValues) {
+    tidy(() => {
+      values = readNumbersSync(declared.map(({ penalty }) => penalty.value()));
+    });
+  }
   return declared.map((term, index) => ({
     ...term,
     weightName: shortName(term.weight),
     text: regularizerText(term.regularizer),
     coefficients: coefficients(term.regularizer),
     movable: movable.has(term.weight),
-    value: values[index]!,
-    recomputed: penaltyInFloat64(term.regularizer, term.weight),
+    value: values[index],
+    recomputed: hasValues ? penaltyInFloat64(term.regularizer, term.weight) : undefined,
   }));
 }
 

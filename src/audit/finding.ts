@@ -45,7 +45,10 @@ export interface RegularizationFinding {
   applied: string;
   /** What to do. */
   remedy: string;
-  /** The penalty at the current weights, in the unit of the loss; `null` where there is nothing to compute it from. */
+  /**
+   * The penalty at the current weights, in the unit of the loss; `null` where there is nothing to compute it from, and in
+   * the audit of a topology alone.
+   */
   penalty: {
     /** As declared, counted once. */
     declared: number;
@@ -65,5 +68,9 @@ export const aboutTerm = (
   weight: term.weightName,
   declared: term.text,
   applied: times(term.applied),
-  penalty: { declared: term.recomputed ?? term.value, applied: term.applied === 0 ? 0 : term.applied * term.value },
+  penalty: penaltyOf(term),
 });
+
+/** As declared, and as a training step adds it; `null` without values. */
+const penaltyOf = ({ value, recomputed, applied }: AuditedTerm): RegularizationFinding['penalty'] =>
+  value === undefined ? null : { declared: recomputed ?? value, applied: applied === 0 ? 0 : applied * value };

@@ -18,9 +18,13 @@ export function table(headings: readonly string[], rows: ReadonlyArray<readonly 
     .join('\n');
 }
 
-/** The text on one line. Names come from files: what a terminal would act on is shown, not sent. */
+/**
+ * The text on one line. Names come from files: what a terminal would act on, such as escapes and changes of direction, is
+ * shown as JSON writes it, not sent.
+ */
 export const printable = (text: string): string =>
-  text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, '0')}`,
+  text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, unit) => `\\u${hex(character.charCodeAt(unit))}`).join(''),
   );
+
+const hex = (unit: number): string => unit.toString(16).padStart(4, '0');

@@ -1,5 +1,6 @@
 import type { layers } from '@tensorflow/tfjs-layers';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { activityFinding, ignoredArgument, weightOf } from './arguments.js';
 import type { AuditedModel } from './audited-model.js';
 import type { RegularizationFinding } from './finding.js';
@@ -14,12 +15,11 @@ interface Json {
  * @param topology - The `modelTopology` of a saved model, with Keras's names (`class_name`, `kernel_regularizer`).
  */
 export function topologyFindings(audited: AuditedModel, topology: unknown): RegularizationFinding[] {
+  const byName = groupBy<unknown, AuditedModel['layers'][number]>(audited.layers, ({ layer }) => layer.name);
   return objectsIn(topology).flatMap(({ class_name, config }) => {
     if (!isObject(config)) return [];
     const declared = Object.entries(config).filter(([key, value]) => key.endsWith('_regularizer') && value != null);
-    const places = audited.layers.filter(
-      ({ layer }) => layer.name === config['name'] && layer.getClassName() === class_name,
-    );
+    const places = (byName.get(config['name']) ?? []).filter(({ layer }) => layer.getClassName() === class_name);
     return places.flatMap(({ layer, path }) =>
       declared.flatMap(([key, value]) => ignored(audited, layer, path, camelCase(key), value)),
     );
@@ -27,7 +27,7 @@ export function topologyFindings(audited: AuditedModel, topology: unknown): Regu
 }
 
 function ignored(
-  { terms }: AuditedModel,
+  { termsOn }: AuditedModel,
   layer: layers.Layer,
   path: string,
   argument: string,
@@ -37,7 +37,7 @@ function ignored(
   const declared = `${argument}: ${savedText(value)}`;
   if (argument === 'activityRegularizer') return [activityFinding(path, declared)];
   const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));
-  if (terms.some(({ weight }) => weights.includes(weight))) return [];
+  if (weights.some((weight) => termsOn.has(weight))) return [];
   return [ignoredArgument(layer, path, argument, declared)];
 }
 

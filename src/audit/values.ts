@@ -10,8 +10,7 @@ export function valueFindings({ terms }: AuditedModel): RegularizationFinding[] 
     code: 'penalty-disagrees',
     severity: 'warning',
     ...aboutTerm(term),
-    penalty: { declared: term.recomputed!, applied: term.applied === 0 ? 0 : term.applied * term.value },
-    applied: `${short(term.value)} a call, where the weights give ${short(term.recomputed!)}`,
+    applied: `${short(term.value!)} a call, where the weights give ${short(term.recomputed!)}`,
     remedy:
       'The coefficients were changed after the regularizer was made (one that was 0 then stays off), its class was ' +
       'changed, or the penalty overflows float32. Build the model with the coefficients that you want.',
@@ -19,7 +18,7 @@ export function valueFindings({ terms }: AuditedModel): RegularizationFinding[] 
 }
 
 function disagrees({ recomputed, value }: AuditedTerm): boolean {
-  if (recomputed === undefined || Object.is(recomputed, value)) return false;
+  if (value === undefined || recomputed === undefined || Object.is(recomputed, value)) return false;
   return !(Math.abs(recomputed - value) <= TOLERANCE * Math.abs(recomputed));
 }
 

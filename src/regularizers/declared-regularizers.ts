@@ -36,13 +36,13 @@ export interface DeclaredRegularizer extends PenaltySource {
  */
 export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] {
   const trained = builtModel(model);
-  const applied = appliedPenalties(trained);
+  const applied = new Map(distinct(appliedPenalties(trained)).map(({ penalty, calls }) => [penalty.key, calls]));
   const moved = movedWeights(trained);
   return distinct(declaredPenalties(trained)).flatMap(({ penalty, calls }) => {
     const source = sourceOf(penalty);
     if (source === null) return [];
     const { path, layer: owner, asked: layer, recurrent } = penalty;
-    const times = applied.filter(({ key }) => key === penalty.key).length;
+    const times = applied.get(penalty.key) ?? 0;
     return [
       { ...source, penalty, path, owner, layer, calls, applied: times, recurrent, frozen: !moved.has(source.weight) },
     ];
