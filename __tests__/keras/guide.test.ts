@@ -64,7 +64,7 @@ it('has the Python and the commands whose results are the fixtures', () => {
       `${body}\nreturn { model, history, untrained };`,
     )(modules);
 
-    expect(printed.mock.calls.flat().join('\n')).toContain('not-applied');
+    expect(printed.mock.calls.flat().join('\n')).toContain('regularizer-dropped');
     const [loss, data, regularization] = ['loss', 'data_loss', 'regularization_loss'].map((key) => history[key]!);
     expect(loss).toHaveLength(3);
     loss!.forEach((total, epoch) => {

@@ -22,35 +22,42 @@ const REMEDY =
 const beginsMask = ({ place, config }: LayerCall): boolean =>
   maskRule(place.className) === 'begins' && (place.className === 'Masking' || config['mask_zero'] === true);
 
-/** Layers that would take a state from another one. */
-const takesAnyState = ({ place }: LayerCall): boolean =>
-  maskRule(place.className) === 'uses' || ['Bidirectional', 'ConvLSTM2D', 'TimeDistributed'].includes(place.className);
+const isNested = ({ path }: Place): boolean => path.includes('/');
+
+/** Layers that would take the state of another one. */
+const takesAnyState = ({ place, config }: LayerCall): boolean =>
+  'layers' in config ||
+  maskRule(place.className) === 'uses' ||
+  ['Bidirectional', 'ConvLSTM2D', 'TimeDistributed'].includes(place.className);
 
 /**
  * Checks that no recurrent layer gets the state of another one. While it trains, TensorFlow.js keeps an initial state for
- * every layer that it computes after the one that it is of: only those that this one depends on come before it for sure.
+ * every layer that it computes after the one that it is of, also after a nested model. Only the layers that this one
+ * depends on are sure to come before it.
  *
  * @param calls - Every call of a layer in one model, each after those that make its inputs.
  * @throws Error that names the layer.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts#L535 | RNN.apply}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/recurrent.ts | RNN.apply}
  */
 export function checkStates(calls: readonly LayerCall[]): void {
   const before = new Map<string, Set<string>>();
   for (const { id, inputs } of calls) {
     before.set(id, new Set(inputs.flatMap((input) => [input, ...(before.get(input) ?? [])])));
   }
-  const withState = calls.find((call) => takesAnyState(call) && call.inputs.length > 1 && !call.place.predictOnly);
-  if (withState === undefined) return;
-  const other = calls.find(
-    (call) => call !== withState && takesAnyState(call) && !before.get(withState.id)!.has(call.id),
+  const withState = calls.find(
+    (call) => maskRule(call.place.className) === 'uses' && call.inputs.length > 1 && !call.place.predictOnly,
   );
-  if (other === undefined) return;
+  if (withState === undefined) return;
+  const isBefore = ({ id }: LayerCall) => before.get(withState.id)!.has(id);
+  const other = calls.find((call) => call !== withState && takesAnyState(call) && !isBefore(call));
+  if (other === undefined && !isNested(withState.place)) return;
   refuse(
     withState.place,
     'initial_state',
-    [...withState.inputs.slice(1)],
-    `null beside \`${other.place.path}\``,
-    'TensorFlow.js would train that one with the same state: pass `{predictOnly: true}` to `fromKeras3` for a model that only predicts.',
+    withState.inputs.slice(1),
+    other === undefined ? 'null within a nested model' : `null beside \`${other.place.path}\``,
+    'TensorFlow.js would train other layers with the same state: pass `{predictOnly: true}` to `fromKeras3` for a model that only ' +
+      'predicts.',
   );
 }
 
@@ -79,7 +86,9 @@ export function checkMasks(calls: readonly LayerCall[], outputs: readonly string
     if (!masked) continue;
     const kind = maskRule(place.className);
     if (beginsMask(call)) {
-      if (incoming !== undefined) unlike('null');
+      if (incoming !== undefined || (isNested(place) && !place.predictOnly)) {
+        unlike('the only one, and not within a nested model');
+      }
       masks.set(id, condition(inputs[0]!, config['mask_value'] ?? 0));
     } else if (kind === 'passes') {
       masks.set(id, incoming);

@@ -1,6 +1,6 @@
 import { checkMasks, checkStates, condition } from './check-calls.js';
 import { entryName, tensorId, type GraphNode, type Reference } from './graph.js';
-import { arrayAt, objectAt, stringAt, type JsonObject } from './json.js';
+import { arrayAt, objectAt, objectsAt, stringAt, type JsonObject } from './json.js';
 import { placeOf, type Scope } from './scope.js';
 
 /**
@@ -24,9 +24,10 @@ export function checkGraph(
     if (mask === null || node === undefined) return undefined;
     const entry = byName.get(mask.layer)!;
     if (stringAt(entry, 'class_name') === 'Any') return givenMask(node.inputs[0] ?? null);
-    const args = arrayAt((arrayAt(entry, 'inbound_nodes')[mask.node] ?? {}) as JsonObject, 'args');
+    const args = arrayAt(objectsAt(entry, 'inbound_nodes')[mask.node] ?? {}, 'args');
+    const [compared] = node.inputs;
     const isComparison = stringAt(entry, 'class_name') === 'NotEqual' && typeof args[1] === 'number';
-    return isComparison ? condition(tensorId(node.inputs[0]!), args[1]) : `the mask ${tensorId(mask)}`;
+    return isComparison && compared ? condition(tensorId(compared), args[1]) : `the mask ${tensorId(mask)}`;
   };
   const layerCalls = calls.map((call) => {
     const entry = byName.get(call.layer)!;

@@ -1,4 +1,4 @@
-import { arrayAt, isObject, objectAt, stringAt, type Json, type JsonObject } from './json.js';
+import { arrayAt, isObject, objectAt, objectsAt, stringAt, type Json, type JsonObject } from './json.js';
 import { refuse, type Place } from './refuse.js';
 
 /** A tensor of a model: the output `tensor` of the call `node` of a layer. */
@@ -31,10 +31,14 @@ export const isOperation = ({ class_name, config }: JsonObject): boolean =>
 const isTensor = (value: Json | undefined): value is JsonObject =>
   isObject(value) && value['class_name'] === '__keras_tensor__';
 
-const reference = (history: Json | undefined): Reference => {
-  const [layer, node, tensor] = history as [string, number, number];
-  return { layer, node, tensor };
-};
+function reference(history: Json | undefined): Reference {
+  const [layer, node, tensor] = Array.isArray(history) ? history : [];
+  if (typeof layer === 'string' && typeof node === 'number' && typeof tensor === 'number')
+    return { layer, node, tensor };
+  throw new Error(
+    `Expected a tensor to be the name of a layer and two numbers, got ${JSON.stringify(history)}. Save the model again.`,
+  );
+}
 
 /** The inputs or outputs of a model: one triple, a list of them, lists within lists, or triples by name. */
 export function references(value: Json | undefined): Reference[] {
@@ -65,9 +69,9 @@ const TAKES_STATE = ['SimpleRNN', 'LSTM', 'GRU'];
  * @throws Error that names the layer and the argument, where TensorFlow.js cannot make the call.
  */
 export function graphNodes(layer: JsonObject, place: Place): GraphNode[] {
-  return arrayAt(layer, 'inbound_nodes').map((node) => {
-    const args = arrayAt(node as JsonObject, 'args');
-    const { mask = null, training = null, initial_state = null, ...others } = objectAt(node as JsonObject, 'kwargs');
+  return objectsAt(layer, 'inbound_nodes').map((node) => {
+    const args = arrayAt(node, 'args');
+    const { mask = null, training = null, initial_state = null, ...others } = objectAt(node, 'kwargs');
     const other = Object.entries(others).find(([, value]) => value !== null);
     if (other !== undefined) refuse(place, other[0], other[1], 'left out', REMEDY);
     if (initial_state !== null && !TAKES_STATE.includes(place.className)) {
@@ -93,8 +97,8 @@ export function graphNodes(layer: JsonObject, place: Place): GraphNode[] {
 
 /** The number of dimensions of a layer's input, where the file tells it. */
 export function inputRank(layer: JsonObject): number | undefined {
-  const [node = null] = arrayAt(layer, 'inbound_nodes');
-  const [tensor] = arrayAt(isObject(node) ? node : {}, 'args');
+  const [node = {}] = objectsAt(layer, 'inbound_nodes');
+  const [tensor] = arrayAt(node, 'args');
   const shape = isTensor(tensor) ? objectAt(tensor, 'config')['shape'] : objectAt(layer, 'build_config')['input_shape'];
   return Array.isArray(shape) ? shape.length : undefined;
 }

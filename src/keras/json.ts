@@ -25,6 +25,10 @@ export const arrayAt = (object: JsonObject, key: string): Json[] => {
   return Array.isArray(value) ? value : [];
 };
 
+/** The objects of an array under a key; empty ones for what is none. */
+export const objectsAt = (object: JsonObject, key: string): JsonObject[] =>
+  arrayAt(object, key).map((value) => (isObject(value) ? value : {}));
+
 /** An object's value under a key, as a string; empty where there is none. */
 export const stringAt = (object: JsonObject, key: string): string => asString(object[key]);
 

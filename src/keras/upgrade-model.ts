@@ -9,7 +9,7 @@ import {
   type GraphNode,
   type Reference,
 } from './graph.js';
-import { arrayAt, isObject, isSame, objectAt, stringAt, without, type Json, type JsonObject } from './json.js';
+import { isObject, isSame, objectAt, objectsAt, stringAt, without, type Json, type JsonObject } from './json.js';
 import { INNER, upgradeConfig, weightsOf } from './layer-rules.js';
 import { refuse, type Place } from './refuse.js';
 import { archivedNames, freeName, isFunctional, isModel, placeOf, type Scope } from './scope.js';
@@ -23,7 +23,7 @@ import { archivedNames, freeName, isFunctional, isModel, placeOf, type Scope } f
 export function upgradeModel(model: JsonObject, scope: Scope): JsonObject {
   const config = objectAt(model, 'config');
   const name = stringAt(config, 'name');
-  const entries = arrayAt(config, 'layers') as JsonObject[];
+  const entries = objectsAt(config, 'layers');
   if (!isModel(model) || (!isFunctional(config) && stringAt(entries[0] ?? {}, 'class_name') !== 'InputLayer')) {
     throw new Error(
       `Expected a functional or a built Sequential model, got the ${stringAt(model, 'class_name')} \`${name}\`, which does not say the ` +
@@ -134,9 +134,10 @@ function upgradeLayer(layer: JsonObject, name: string, prefix: string, scope: Sc
   });
 
   const within = (part: string): Scope => ({ ...scope, path, archived: `${scope.archived}${part}/` });
-  const { layer: wrapped, backward_layer: backward, cell: own, cells } = config;
-  if (isObject(backward)) {
-    if (!HAS_CELL.includes(stringAt(wrapped as JsonObject, 'class_name'))) {
+  const { layer: wrapped, backward_layer: backward, cell: own } = config;
+  const cells = objectsAt(config, 'cells');
+  if (isObject(backward) && isObject(wrapped)) {
+    if (!HAS_CELL.includes(stringAt(wrapped, 'class_name'))) {
       refuse(
         place,
         'layer',
@@ -145,14 +146,9 @@ function upgradeLayer(layer: JsonObject, name: string, prefix: string, scope: Sc
         'TensorFlow.js loads no other: change the layer in Keras, and train again.',
       );
     }
-    checkBackwardLayer(wrapped as JsonObject, backward, place);
-    const direction = entryName(wrapped as JsonObject).replace(/^forward_/, '');
-    upgraded['layer'] = upgradeLayer(
-      wrapped as JsonObject,
-      direction,
-      `${prefix}/forward_${direction}`,
-      within('forward_layer'),
-    );
+    checkBackwardLayer(wrapped, backward, place);
+    const direction = entryName(wrapped).replace(/^forward_/, '');
+    upgraded['layer'] = upgradeLayer(wrapped, direction, `${prefix}/forward_${direction}`, within('forward_layer'));
     upgradeLayer(backward, direction, `${prefix}/backward_${direction}`, within('backward_layer'));
   } else if (isObject(wrapped)) {
     const inner = freeName(entryName(wrapped), scope.taken);
@@ -170,9 +166,9 @@ function upgradeLayer(layer: JsonObject, name: string, prefix: string, scope: Sc
       );
     }
     upgraded['cell'] = upgradeLayer(own, entryName(own), prefix, within('cell'));
-  } else if (Array.isArray(cells)) {
-    const names = archivedNames(cells as JsonObject[]);
-    upgraded['cells'] = (cells as JsonObject[]).map((one, n) =>
+  } else if (cells.length > 0) {
+    const names = archivedNames(cells);
+    upgraded['cells'] = cells.map((one, n) =>
       upgradeLayer(one, entryName(one), `${prefix}/RNNCell_${n}`, within(`cells/${names[n]!}`)),
     );
   }
