@@ -80,7 +80,7 @@ const trains = ({ name }: Keras3Model, { path, shapes }: Mutation): boolean =>
 
 /** Messages of TensorFlow.js's own, for what it says by itself. */
 const REFUSED =
-  /^(Expected `|Expected layers that|All layers in a Sequential model should have a single output tensor)/;
+  /^(Expected (`|layers that|every call)|All layers in a Sequential model should have a single output tensor)/;
 
 async function verdict(model: Keras3Model, mutation: Mutation, predictOnly: boolean): Promise<string | undefined> {
   let loaded: LayersModel;
@@ -139,8 +139,9 @@ it.each(['nested', 'bidirectional', 'stacked-cells', 'encoder-decoder', 'masked-
           upgradeTopology(copy);
         } catch (error) {
           const { message } = error as Error;
-          if (!message.startsWith('Expected '))
+          if (!message.startsWith('Expected ')) {
             unexplained.push(`${path.join('.')} = ${JSON.stringify(value)}: ${message}`);
+          }
         }
       }
     }

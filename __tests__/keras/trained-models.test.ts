@@ -18,6 +18,8 @@ import { backend, tf } from '../helpers/backend';
 const REFUSED: Record<string, string> = {
   'bidirectional-cell': '`layer` of the Bidirectional layer `bidirectional`',
   'category-encoding': 'the CategoryEncoding layer `category_encoding`',
+  'own-mask': '`mask` of the LSTM layer `lstm` to be the one that its input has',
+  'one-mask-of-two': '`mask` of the SimpleRNN layer `simple_rnn` to be the mask of the other layers',
   'center-crop': 'the CenterCrop layer `center_crop`',
   resizing: 'the Resizing layer `resizing`',
 };

@@ -66,9 +66,9 @@ const takesAnyMask = ({ place, config }: LayerCall): boolean =>
   'layers' in config || ['Bidirectional', 'ConvLSTM2D', 'Softmax', 'TimeDistributed'].includes(place.className);
 
 /**
- * Checks that TensorFlow.js masks what Keras masks. It does so where every recurrent layer has the one mask of the model,
- * runs forwards and has a state that is its output. Elsewhere it keeps a mask for layers that have none, does not reverse
- * it, and takes the wrong output for the steps left out; and it never masks the loss.
+ * Checks that TensorFlow.js masks what Keras masks. It does so where every recurrent layer has the one mask of the model and
+ * a state that is its output. Elsewhere it keeps a mask for layers that have none, and takes the wrong output for the steps
+ * that are left out; and it never masks the loss.
  *
  * @param calls - Every call of a layer in one model, each after those that make its inputs.
  * @param outputs - The model's outputs.
@@ -94,10 +94,9 @@ export function checkMasks(calls: readonly LayerCall[], outputs: readonly string
       masks.set(id, incoming);
     } else if (kind === 'uses') {
       if (incoming === undefined) unlike('the mask of the other layers');
-      const isPlain =
-        config['go_backwards'] === false && inputs.length === 1 && config['zero_output_for_mask'] === false;
+      const isPlain = inputs.length === 1 && config['zero_output_for_mask'] === false;
       if (!isPlain || 'cell' in config) {
-        unlike('null for a layer that runs backwards, has cells or an initial state, or clears outputs');
+        unlike('null for a layer that has cells or an initial state, or clears outputs');
       }
       masks.set(id, config['return_sequences'] === true ? incoming : undefined);
     } else if (incoming !== undefined || takesAnyMask(call)) {

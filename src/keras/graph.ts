@@ -33,8 +33,9 @@ const isTensor = (value: Json | undefined): value is JsonObject =>
 
 function reference(history: Json | undefined): Reference {
   const [layer, node, tensor] = Array.isArray(history) ? history : [];
-  if (typeof layer === 'string' && typeof node === 'number' && typeof tensor === 'number')
+  if (typeof layer === 'string' && typeof node === 'number' && typeof tensor === 'number') {
     return { layer, node, tensor };
+  }
   throw new Error(
     `Expected a tensor to be the name of a layer and two numbers, got ${JSON.stringify(history)}. Save the model again.`,
   );

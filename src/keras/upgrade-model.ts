@@ -6,6 +6,7 @@ import {
   isOperation,
   isOperator,
   references,
+  tensorId,
   type GraphNode,
   type Reference,
 } from './graph.js';
@@ -42,6 +43,7 @@ export function upgradeModel(model: JsonObject, scope: Scope): JsonObject {
   const inputs = references(config['input_layers']);
   const called = new Set([...calls, ...inputs].map(({ layer }) => layer));
   const used = entries.filter((entry) => !isFunctional(config) || called.has(entryName(entry)));
+  checkCalled(used, nodes, calls, name);
   const names = new Map(used.map((entry) => [entryName(entry), freeName(entryName(entry), scope.taken)]));
   const archived = archivedNames(entries.filter((entry) => !isOperation(entry)));
   const places = new Map(entries.filter((entry) => !isOperation(entry)).map((entry, n) => [entry, archived[n]!]));
@@ -72,6 +74,23 @@ export function upgradeModel(model: JsonObject, scope: Scope): JsonObject {
     class_name: 'Functional',
     config: { name, layers, input_layers: inputs.map(triple), output_layers: outputs.map(triple) },
   };
+}
+
+/** TensorFlow.js waits for ever for the inputs of a call, where these are not in the model. */
+function checkCalled(
+  used: readonly JsonObject[],
+  nodes: ReadonlyMap<string, readonly GraphNode[]>,
+  calls: readonly Reference[],
+  model: string,
+): void {
+  const made = new Set(calls.map(tensorId));
+  const isIdle = (layer: string) =>
+    nodes.get(layer)!.some(({ inputs }, node) => inputs.length > 0 && !made.has(tensorId({ layer, node, tensor: 0 })));
+  const idle = used.map(entryName).find(isIdle);
+  if (idle === undefined) return;
+  throw new Error(
+    `Expected every call in the model \`${model}\` to lead to an output, got one of \`${idle}\` that does not. Save the model again.`,
+  );
 }
 
 const functionalNodes = (entries: readonly JsonObject[], scope: Scope): Map<string, GraphNode[]> =>
