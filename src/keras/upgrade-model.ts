@@ -76,7 +76,7 @@ export function upgradeModel(model: JsonObject, scope: Scope): JsonObject {
   };
 }
 
-/** TensorFlow.js waits for ever for the inputs of a call, where these are not in the model. */
+/** TensorFlow.js loops forever where the inputs of a call are not in the model. */
 function checkCalled(
   used: readonly JsonObject[],
   nodes: ReadonlyMap<string, readonly GraphNode[]>,

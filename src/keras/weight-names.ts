@@ -8,8 +8,8 @@ export interface WeightSlot {
   archived: string;
 }
 
-/** In a `.keras` file, what stands beside the layers' weights: the optimizer's state and that of random numbers. */
-const isBeside = (name: string): boolean =>
+/** In a `.keras` file, what is no weight of a layer: the state of the optimizer and of random numbers. */
+const isOtherState = (name: string): boolean =>
   name.includes('/vars/') && (!name.startsWith('layers/') || name.includes('/seed_generator/'));
 
 /** Whether one of two paths is the end of the other. Keras leaves out models that were built before they were called. */
@@ -40,5 +40,5 @@ export function weightNames(names: readonly string[], slots: readonly WeightSlot
     remaining.delete(slot);
     found.set(index, slot.tfjs);
   }
-  return names.map((name, index) => found.get(index) ?? (isBeside(name) ? null : name));
+  return names.map((name, index) => found.get(index) ?? (isOtherState(name) ? null : name));
 }
