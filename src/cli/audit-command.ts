@@ -2,6 +2,7 @@ import { auditTopology } from '../audit/audit-regularizers.js';
 import type { RegularizationAudit } from '../audit/report.js';
 import { printable } from '../audit/table.js';
 import { LayerFailure, modelWithoutWeights } from '../host/saved-topology.js';
+import { upgradeTopology } from '../keras/upgrade-topology.js';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
 import type { JsonObject } from './json.js';
@@ -20,13 +21,22 @@ export async function auditSavedModel(file: string): Promise<RegularizationAudit
   registerKerasClasses();
   registerActivityRegularization();
   const path = printable(file);
-  const topology = normalizedTopology(path, readTopology(file));
+  const topology = asTensorFlowReads(path, normalizedTopology(path, readTopology(file)));
   checkTopology(path, topology);
   const { model, dispose } = await load(path, topology);
   try {
     return auditTopology(model, topology);
   } finally {
     dispose();
+  }
+}
+
+/** A model of Keras 3 as one that TensorFlow.js reads; what it would only train otherwise than Keras does not matter here. */
+function asTensorFlowReads(path: string, topology: JsonObject): JsonObject {
+  try {
+    return upgradeTopology(topology, { predictOnly: true });
+  } catch (error) {
+    throw new UnusableInput(`Expected ${path} to be a model that TensorFlow.js can have. ${reason(error)}.`);
   }
 }
 
