@@ -3,13 +3,16 @@
  *
  * @module tfjs-decomposed-loss
  */
+export { combineCallbacks } from './callbacks/combine-callbacks.js';
 export { decomposedLoss } from './callbacks/decomposed-loss.js';
 export { earlyStopping } from './callbacks/early-stopping/early-stopping.js';
 export { evaluate, evaluateDataset } from './loss/evaluate.js';
 export { trainStep } from './loss/train-step.js';
 export { regularizationTerms } from './regularizers/regularization-terms.js';
 
-export type { DecomposedLossArgs, DecomposedLossCallback } from './callbacks/decomposed-loss.js';
+export type { CombinableCallback } from './callbacks/combine-callbacks.js';
+export type { DecomposedLossCallback } from './callbacks/decomposed-loss.js';
+export type { DecomposedLossArgs } from './callbacks/decomposed-loss-args.js';
 export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-stopping.js';
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { LogKeys } from './logs/log-keys.js';
