@@ -3,6 +3,7 @@
  *
  * @module tfjs-decomposed-loss
  */
+export { combineCallbacks } from './callbacks/combine-callbacks.js';
 export { decomposedLoss } from './callbacks/decomposed-loss.js';
 export { earlyStopping } from './callbacks/early-stopping/early-stopping.js';
 export { variableGrads } from './gradients/variable-grads.js';
@@ -13,7 +14,9 @@ export { regularizationLoss } from './loss/regularization-loss.js';
 export { trainStep } from './loss/train-step.js';
 export { regularizationTerms } from './regularizers/regularization-terms.js';
 
-export type { DecomposedLossArgs, DecomposedLossCallback } from './callbacks/decomposed-loss.js';
+export type { CombinableCallback } from './callbacks/combine-callbacks.js';
+export type { DecomposedLossCallback } from './callbacks/decomposed-loss.js';
+export type { DecomposedLossArgs } from './callbacks/decomposed-loss-args.js';
 export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-stopping.js';
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { VariableGrads, VariableGradsArgs } from './gradients/variable-grads.js';

@@ -9,6 +9,8 @@ interface HostModel {
   isTraining: boolean;
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
+  /** Each metric with the output that it is of. */
+  metricsTensors: Array<[metric: (yTrue: Tensor, yPred: Tensor) => Tensor, output: number]>;
   calculateLosses(): Scalar[];
   makeTestFunction(): void;
   getDedupedMetricsNames(): string[];

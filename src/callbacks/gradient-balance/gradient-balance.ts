@@ -1,4 +1,4 @@
-import { runAfterBaseLogger, type Run } from '../../host/run.js';
+import type { Run } from '../../host/run.js';
 import type { Logs } from '../../logs/log-values.js';
 import { checkArguments } from '../../util/arguments.js';
 import { describe } from '../../util/describe.js';
@@ -40,7 +40,6 @@ export function gradientBalance(args: GradientBalanceArgs = {}): GradientBalance
 export class GradientBalanceCallback extends RunCallback {
   readonly #every: number;
   #watch: BalanceRun | undefined;
-  #leavePlace: () => void = () => {};
 
   constructor(args: GradientBalanceArgs = {}) {
     super('gradientBalance()');
@@ -57,12 +56,11 @@ export class GradientBalanceCallback extends RunCallback {
   /** @internal */
   protected override beginRun(run: Run): void {
     this.#watch = new BalanceRun(run.models[0]!, this.#every);
-    this.#leavePlace = runAfterBaseLogger(this, () => {});
+    run.writers.push(this);
   }
 
   /** @internal */
   protected override endRun(): void {
-    this.#leavePlace();
     this.#watch?.dispose();
     this.#watch = undefined;
   }
