@@ -11,12 +11,16 @@ export { evaluate, evaluateDataset } from './loss/evaluate.js';
 export { lossTerm } from './loss/loss-term.js';
 export { evaluateLoss, minimize } from './loss/minimize.js';
 export { regularizationLoss } from './loss/regularization-loss.js';
+export { trainingLoop } from './callbacks/training-loop.js';
 export { trainStep } from './loss/train-step.js';
 export { regularizationTerms } from './regularizers/regularization-terms.js';
 
 export type { CombinableCallback } from './callbacks/combine-callbacks.js';
 export type { DecomposedLossCallback } from './callbacks/decomposed-loss.js';
 export type { DecomposedLossArgs } from './callbacks/decomposed-loss-args.js';
+export type { TrainingLoop } from './callbacks/callback-loop.js';
+export type { TrainingLoopArgs } from './callbacks/training-loop.js';
+export type { NamedSteps, Step } from './logs/loop-logs.js';
 export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-stopping.js';
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { VariableGrads, VariableGradsArgs } from './gradients/variable-grads.js';

@@ -2,7 +2,7 @@ import { clone, dispose, keep, type Scalar, type Tensor } from '@tensorflow/tfjs
 import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/progress-bar.js';
 import type { Run } from '../host/run.js';
-import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
+import { checkAgainstMetrics, renameKeys, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
 import { TrainingRun } from '../logs/training-run.js';
 import { resolveDecomposedLossArgs, TOTAL_LOSS, type DecomposedLossArgs } from './decomposed-loss-args.js';
@@ -33,8 +33,12 @@ export class DecomposedLossCallback extends RunCallback {
   /** The data loss of the batch under the host's key. */
   #shown: Tensor | undefined;
 
-  constructor(args: DecomposedLossArgs = {}) {
+  readonly #isBreakdownOptional: boolean;
+
+  /** @param isBreakdownOptional - Whether a loop outside of `fit`, which has no breakdown, leaves it out or refuses it. */
+  constructor(args: DecomposedLossArgs = {}, isBreakdownOptional = false) {
     super('decomposedLoss()');
+    this.#isBreakdownOptional = isBreakdownOptional;
     this.#args = resolveDecomposedLossArgs(args);
     this.#keys = resolveLogKeys('decomposedLoss', args.logKeys);
   }
@@ -42,6 +46,7 @@ export class DecomposedLossCallback extends RunCallback {
   /** @internal */
   protected override announce(params: Callback['params']): void {
     const metrics = params['metrics'] as string[];
+    if (params['isLoop']) return;
     const { dataLoss, regularizationLoss } = this.#keys;
     const written = params['doValidation'] ? this.#keys : { dataLoss, regularizationLoss };
     checkAgainstMetrics(written, metrics, this.#args.breakdown);
@@ -62,7 +67,8 @@ export class DecomposedLossCallback extends RunCallback {
   protected override beginRun(run: Run): void {
     const { breakdown, loss, yieldEvery } = this.#args;
     const { dataLoss, regularizationLoss } = this.#keys;
-    this.#watch = new TrainingRun(run, this.#keys, breakdown);
+    if (run.isLoop) this.#checkInLoop();
+    else this.#watch = new TrainingRun(run, this.#keys, breakdown);
     if (yieldEvery !== undefined) run.yieldEvery ??= yieldEvery;
     if (loss === 'data') {
       run.renamer = this;
@@ -84,12 +90,13 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   override async onBatchBegin(): Promise<void> {
-    this.#watch!.beginBatch();
+    this.#watch?.beginBatch();
   }
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    this.#watch!.endBatch(batch, logs);
+    if (this.#watch) this.#watch.endBatch(batch, logs);
+    else renameKeys(logs, this.#keys);
     if (this.#args.loss !== 'data') return;
     this.#shown = keep(clone(logs[this.#keys.dataLoss] as Scalar));
     moveTotal(logs, this.#shown as Scalar);
@@ -97,13 +104,22 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   override async onEpochEnd(epoch: number, logs: Logs = {}): Promise<void> {
-    await this.#watch!.endEpoch(logs);
+    if (this.#watch) await this.#watch.endEpoch(logs);
+    else renameKeys(logs, this.#keys);
     const { [this.#keys.dataLoss]: data, [this.#keys.valDataLoss]: valData } = logs;
     if (this.#args.loss === 'data') {
       if (data !== undefined) moveTotal(logs, data);
       showValidation(logs, valData);
     }
     if (this.#args.verbose && data !== undefined) console.log(this.#line(epoch, logs));
+  }
+
+  #checkInLoop(): void {
+    if (this.#args.breakdown === 'none' || this.#isBreakdownOptional) return;
+    throw new Error(
+      `Expected no \`breakdown\` of \`decomposedLoss\` in a \`trainingLoop\`, got '${this.#args.breakdown}'. Leave it out, and ` +
+        'look at the penalties with `regularizationTerms(model)`.',
+    );
   }
 
   #line(epoch: number, logs: Logs): string {

@@ -1,4 +1,4 @@
-import { parseRecord } from '../callbacks/loss-logger/csv.js';
+import { parseRecord } from '../callbacks/loss-logger/formats.js';
 import { describe } from '../util/describe.js';
 import type { UnknownLogs } from './loss-table.js';
 

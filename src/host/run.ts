@@ -12,6 +12,8 @@ type Callbacks = CallbackList['callbacks'];
 export interface Run {
   /** The models that are trained: of a `Sequential` the one that it hides. */
   readonly models: readonly LayersModel[];
+  /** Whether it is a loop outside of `fit`. */
+  readonly isLoop: boolean;
   readonly validates: boolean;
   /**
    * After which batch of an epoch the host validates before any callback can move the weights; `undefined` where it validates
@@ -39,6 +41,39 @@ export interface Run {
 /** Runs by the parameters that all of their callbacks are given. */
 const runs = shared('runs', () => new WeakMap<object, Run>());
 
+/** A run outside of `fit`, whose logs hold what their names say. */
+export interface LoopRun extends Run {
+  /** Puts the callbacks in order, and tells those who wait for it. */
+  begin(list: CallbackList): void;
+  /** Tells the callbacks that the run is over; a second call does nothing. */
+  end(): void;
+}
+
+/** The run of a training loop, for callbacks that are given these parameters. */
+export function loopRun(params: Callback['params'], models: readonly LayersModel[]): LoopRun {
+  const begins: Array<(callbacks: Callbacks) => void> = [];
+  const ends: Array<() => void> = [];
+  const run: LoopRun = {
+    models,
+    isLoop: true,
+    validates: true,
+    validatesAfterBatch: undefined,
+    validationNames: new Map(),
+    validationDataKey: undefined,
+    writers: [],
+    totalKey: 'loss',
+    onBegin: (listener) => void begins.push(listener),
+    onEnd: (listener) => void ends.push(listener),
+    begin(list) {
+      list.callbacks = arranged(list.callbacks, run);
+      begins.forEach((listener) => listener(list.callbacks));
+    },
+    end: () => ends.splice(0).forEach((listener) => listener()),
+  };
+  runs.set(params, run);
+  return run;
+}
+
 /** The run that a callback is part of; to be called from `setModel`. */
 export function runOf(model: LayersModel, params: Callback['params']): Run {
   const run = runs.get(params) ?? fitRun(model, params);
@@ -53,6 +88,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
   const listeners: Array<(callbacks: Callbacks) => void> = [];
   const run: Run = {
     models: [model],
+    isLoop: false,
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
     validationNames: doValidation ? validationNames(model, by) : new Map(),

@@ -93,3 +93,16 @@ export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly stri
     );
   }
 }
+
+/** Moves what is in a log under the default names to other ones, in place. */
+export function renameKeys(logs: { [key: string]: unknown }, keys: LogKeys): void {
+  const defaults = resolveLogKeys('decomposedLoss');
+  for (const name of NAMES) {
+    const [before, after] = [defaults[name], keys[name]];
+    if (before === after) continue;
+    for (const key of Object.keys(logs).filter((one) => one === before || one.startsWith(`${before}/`))) {
+      logs[after + key.slice(before.length)] = logs[key];
+      Reflect.deleteProperty(logs, key);
+    }
+  }
+}

@@ -55,6 +55,12 @@ export class GradientBalanceCallback extends RunCallback {
 
   /** @internal */
   protected override beginRun(run: Run): void {
+    if (run.isLoop) {
+      throw new Error(
+        'Expected no `gradientBalance()` in a `trainingLoop`, got one. It looks at the steps of `fit` only: take ' +
+          '`variableGrads(loss, {models, apart: true})` in the loop.',
+      );
+    }
     this.#watch = new BalanceRun(run.models[0]!, this.#every);
     run.writers.push(this);
   }

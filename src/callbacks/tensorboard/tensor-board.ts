@@ -81,7 +81,8 @@ export class TensorBoardCallback extends RunCallback {
   }
 
   /** @internal */
-  protected override beginRun({ models }: Run): void {
+  protected override beginRun({ isLoop, models }: Run): void {
+    if (isLoop) return;
     checkNames(this.#keys, this.params['metrics'] as string[], lossNames(models[0]!));
   }
 
@@ -127,9 +128,14 @@ const withoutPrefix = (key: string): string => (key.startsWith(VALIDATION) ? key
  *   `loss` is the data loss once more.
  * @returns The curve of a key; `undefined` for what is not drawn.
  */
-function curves(keys: LogKeys, { validationNames: validated, totalKey }: Run): (key: string) => Curve | undefined {
+function curves(
+  keys: LogKeys,
+  { isLoop, validates, validationNames, totalKey }: Run,
+): (key: string) => Curve | undefined {
   const curve = (run: Curve['run'], tag: string | undefined): Curve | undefined =>
     tag === undefined ? undefined : { run, tag };
+  // The total of a loop's validation is there under a second name.
+  const validated = isLoop ? new Map([['val_loss', undefined]]) : validationNames;
   const known = new Map<string, Curve | undefined>([
     ...COUNTS.map((key) => [key, undefined] as const),
     ...Array.from(validated, ([key, name]) => [key, curve('validation', name)] as const),
@@ -140,7 +146,7 @@ function curves(keys: LogKeys, { validationNames: validated, totalKey }: Run): (
     [keys.valRegularizationLoss, curve('validation', keys.regularizationLoss)],
   ]);
   const others = (key: string) =>
-    validated.size > 0 && key.startsWith(VALIDATION) ? curve('validation', withoutPrefix(key)) : curve('train', key);
+    validates && key.startsWith(VALIDATION) ? curve('validation', withoutPrefix(key)) : curve('train', key);
   return (key) => (known.has(key) ? known.get(key) : others(key));
 }
 

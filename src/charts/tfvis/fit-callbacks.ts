@@ -1,6 +1,6 @@
 import { CustomCallback } from '@tensorflow/tfjs-layers';
-import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
-import { validationNames } from '../../host/model.js';
+import { DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
+import { runOf } from '../../host/run.js';
 import { describe } from '../../util/describe.js';
 import type { ChartContainer } from './figures.js';
 import { checkLossChartsArgs, lossCharts, type LossChartsArgs } from './loss-charts.js';
@@ -41,7 +41,7 @@ export function fitCallbacks(
     );
   }
   const charts = lossCharts(container, chartsArgs);
-  const watching = decomposedLoss({ breakdown: args.breakdown ?? 'layer', logKeys: args.logKeys });
+  const watching = new DecomposedLossCallback({ breakdown: args.breakdown ?? 'layer', logKeys: args.logKeys }, true);
   const drawing = new CustomCallback({
     onTrainBegin: async () => charts.begin(),
     ...(callbacks.includes('onBatchEnd') && { onBatchEnd: async (_, logs = {}) => charts.batch(logs) }),
@@ -58,7 +58,7 @@ const MOMENTS: readonly unknown[] = ['onEpochEnd', 'onBatchEnd'];
 /** With several outputs the host writes the validation of a metric under the name of another. */
 function underTrueNames({ model, params }: DecomposedLossCallback, logs: object): object {
   const written = new Map(Object.entries(logs));
-  const names = validationNames(model, params['samples'] !== null ? 'fit' : 'fitDataset');
+  const names = runOf(model, params).validationNames;
   const truly = Array.from(names, ([key, name]) => [name, written.get(key)] as const);
   names.forEach((_, key) => written.delete(key));
   for (const [name, value] of truly) if (name !== undefined && value !== undefined) written.set(`val_${name}`, value);
