@@ -116,8 +116,9 @@ export class CallbackLoop implements TrainingLoop {
       validation.forEach((value, key) => all.set(`val_${key}`, value));
       if (validation.has('loss')) all.set('val_total_loss', validation.get('loss')!);
       for (const [key, value] of Object.entries(checkedLogs(logs))) {
-        if (all.has(key))
-          {throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${key}\`. Rename it.`);}
+        if (all.has(key)) {
+          throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${key}\`. Rename it.`);
+        }
         all.set(key, value);
       }
       const shown: Logs = Object.fromEntries(all);
@@ -132,10 +133,11 @@ export class CallbackLoop implements TrainingLoop {
 
   /** Tells the callbacks that training is over. */
   async end(): Promise<void> {
-    if (this.#busy)
-      {throw new Error(
+    if (this.#busy) {
+      throw new Error(
         `Expected \`body\` of \`trainingLoop\` to await \`loop.${this.#busy}\`, got its end before. Await it.`,
-      );}
+      );
+    }
     this.#isOver = true;
     await this.#list?.onTrainEnd();
   }

@@ -33,12 +33,11 @@ export class DecomposedLossCallback extends RunCallback {
   /** The data loss of the batch under the host's key. */
   #shown: Tensor | undefined;
 
-  readonly #isBreakdownOptional: boolean;
+  /** @internal Whether a loop outside of `fit`, which has no breakdown, leaves it out or refuses it. */
+  isBreakdownOptional = false;
 
-  /** @param isBreakdownOptional - Whether a loop outside of `fit`, which has no breakdown, leaves it out or refuses it. */
-  constructor(args: DecomposedLossArgs = {}, isBreakdownOptional = false) {
+  constructor(args: DecomposedLossArgs = {}) {
     super('decomposedLoss()');
-    this.#isBreakdownOptional = isBreakdownOptional;
     this.#args = resolveDecomposedLossArgs(args);
     this.#keys = resolveLogKeys('decomposedLoss', args.logKeys);
   }
@@ -115,7 +114,7 @@ export class DecomposedLossCallback extends RunCallback {
   }
 
   #checkInLoop(): void {
-    if (this.#args.breakdown === 'none' || this.#isBreakdownOptional) return;
+    if (this.#args.breakdown === 'none' || this.isBreakdownOptional) return;
     throw new Error(
       `Expected no \`breakdown\` of \`decomposedLoss\` in a \`trainingLoop\`, got '${this.#args.breakdown}'. Leave it out, and ` +
         'look at the penalties with `regularizationTerms(model)`.',

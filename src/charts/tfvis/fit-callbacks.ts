@@ -1,5 +1,5 @@
 import { CustomCallback } from '@tensorflow/tfjs-layers';
-import { DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
+import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
 import { runOf } from '../../host/run.js';
 import { describe } from '../../util/describe.js';
 import type { ChartContainer } from './figures.js';
@@ -41,7 +41,8 @@ export function fitCallbacks(
     );
   }
   const charts = lossCharts(container, chartsArgs);
-  const watching = new DecomposedLossCallback({ breakdown: args.breakdown ?? 'layer', logKeys: args.logKeys }, true);
+  const watching = decomposedLoss({ breakdown: args.breakdown ?? 'layer', logKeys: args.logKeys });
+  watching.isBreakdownOptional = true;
   const drawing = new CustomCallback({
     onTrainBegin: async () => charts.begin(),
     ...(callbacks.includes('onBatchEnd') && { onBatchEnd: async (_, logs = {}) => charts.batch(logs) }),
