@@ -148,6 +148,21 @@ describe('beside', () => {
   });
 });
 
+it('lets a callback take one value out of a log and leave the others', async () => {
+  const seen: number[][] = [];
+  class Taking extends tf.Callback {
+    override async onBatchEnd(_: number, logs: Record<string, number | tfjs.Scalar> = {}) {
+      const { loss, data_loss: value, total_loss: total } = logs as Record<string, tfjs.Scalar>;
+      logs['loss'] = loss!.dataSync()[0]!;
+      loss!.dispose();
+      seen.push([logs['loss'], value!.dataSync()[0]!, total!.dataSync()[0]!]);
+    }
+  }
+  await trainings.fit(regressor(), [new Taking(), ours()] as Callback[]);
+  expect(seen).toHaveLength(6);
+  seen.forEach(([loss, value, total]) => expect([loss, total! > value!]).toEqual([value, true]));
+});
+
 it('leaves no tensor of its own after a training that throws', async () => {
   const [inputs, targets] = [x(), y()];
   for (const hook of ['onBatchEnd', 'onEpochEnd']) {
