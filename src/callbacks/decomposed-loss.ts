@@ -51,7 +51,7 @@ export class DecomposedLossCallback extends RunCallback {
     checkAgainstMetrics(written, metrics, this.#args.breakdown);
     const names = Object.values(written) as string[];
     if (this.#args.loss === 'data') {
-      if ([...metrics, ...names].includes(TOTAL_LOSS)) {
+      if ([...metrics, ...(Object.values(this.#keys) as string[])].includes(TOTAL_LOSS)) {
         throw new Error(
           `Expected \`${TOTAL_LOSS}\` to be free for the total loss, where \`loss: 'data'\` of \`decomposedLoss\` puts it, got ` +
             'a metric, an output, another callback or an entry of `logKeys` of that name. Rename it, or leave out `loss`.',
