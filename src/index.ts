@@ -13,7 +13,8 @@ export type { DecomposedLossArgs, DecomposedLossCallback } from './callbacks/dec
 export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-stopping.js';
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { LogKeys } from './logs/log-keys.js';
-export type { EvaluateArgs, EvaluateDatasetArgs, EvaluationDataset } from './loss/evaluate.js';
+export type { EvaluationDataset } from './host/evaluation.js';
+export type { EvaluateArgs, EvaluateDatasetArgs } from './loss/evaluate.js';
 export type { DecomposedLoss, NamedNumbers } from './loss/parts.js';
 export type { TrainStepArgs } from './loss/train-step.js';
 export type { Breakdown } from './regularizers/penalty-groups.js';

@@ -1,7 +1,18 @@
-import { engine } from '@tensorflow/tfjs-core';
+import { engine, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { internals } from './model.js';
 import { RANK, patch } from './patch.js';
+
+/** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
+export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
+
+/** The host's own `evaluateDataset`, whose types come from tfjs-data, which this library does not use. */
+export const evaluateBatches = (
+  model: LayersModel,
+  dataset: EvaluationDataset,
+  args: { batches?: number | undefined },
+): Promise<Scalar | Scalar[]> =>
+  model.evaluateDataset(dataset as unknown as Parameters<LayersModel['evaluateDataset']>[0], args);
 
 /** What an evaluation tells. */
 export interface EvaluationListener {

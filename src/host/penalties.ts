@@ -1,4 +1,4 @@
-import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { isActivityLayer } from './activity.js';
 import { internals, trainedModel, type Layer } from './model.js';
@@ -60,6 +60,15 @@ export function appliedPenalties(model: LayersModel, prefix = ''): Penalty[] {
       ? appliedPenalties(call.layer, `${call.path}/`)
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
+}
+
+/**
+ * The penalties of a trained model at its current weights.
+ *
+ * @returns New float32 scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
+ */
+export function currentPenalties(model: LayersModel): Scalar[] {
+  return tidy(() => model.calculateLosses().map((penalty) => cast(penalty, 'float32')));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { tidy, type Scalar, type Tensor, type serialization } from '@tensorflow/tfjs-core';
+import { serialization, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { layers, regularizers } from '@tensorflow/tfjs-layers';
 import type { Layer } from './model.js';
 import { RANK, patch, shared } from './patch.js';
@@ -21,6 +21,18 @@ export const L1L2 = regularizers.l1l2().constructor as {
   readonly prototype: Regularizer;
   fromConfig: serialization.FromConfigMethod<serialization.Serializable>;
 };
+
+/**
+ * The class that the host makes of a class name in a saved model.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/serialization.ts#L175-L208 | SerializationMap}
+ */
+export const registeredClass = (name: string): object | undefined =>
+  serialization.SerializationMap.getMap().classNameMap[name]?.[0];
+
+/** What a layer holds of a regularizer that it was given, by the name of the argument: `kernelRegularizer`. */
+export const heldRegularizer = (layer: Layer, argument: string): unknown =>
+  (layer as unknown as { [member: string]: unknown })[argument];
 
 /**
  * The coefficients of one of the host's own regularizers, also under another name: a derived class with the same

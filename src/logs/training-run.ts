@@ -1,12 +1,13 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { currentPenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
 import { refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedActivity } from '../loss/evaluated-activity.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
 import { list } from '../util/describe.js';
-import { currentPenalties, readNumbers, sumOf } from '../util/scalars.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';

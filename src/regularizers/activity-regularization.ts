@@ -19,6 +19,7 @@ import {
 import { layers } from '@tensorflow/tfjs-layers';
 import { describe } from '../util/describe.js';
 import { isPassWatched, keepForPass } from '../host/activity.js';
+import { registeredClass } from '../host/regularizers.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 
@@ -143,8 +144,7 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
  * import the layer does it too. A class that something else registered under that name stays.
  */
 export function registerActivityRegularization(): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (!(ActivityRegularization.className in classNameMap)) serialization.registerClass(ActivityRegularization);
+  if (!registeredClass(ActivityRegularization.className)) serialization.registerClass(ActivityRegularization);
 }
 
 registerActivityRegularization();
