@@ -25,7 +25,7 @@ export const L1L2 = regularizers.l1l2().constructor as {
 /**
  * The class that the host makes of a class name in a saved model.
  *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/serialization.ts#L175-L208 | SerializationMap}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/serialization.ts#L114-L141 | SerializationMap}
  */
 export const registeredClass = (name: string): object | undefined =>
   serialization.SerializationMap.getMap().classNameMap[name]?.[0];
