@@ -1,5 +1,5 @@
 import { serialization, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
-import { layers, regularizers } from '@tensorflow/tfjs-layers';
+import { initializers, layers, regularizers } from '@tensorflow/tfjs-layers';
 import type { Layer } from './model.js';
 import { RANK, patch, shared } from './patch.js';
 import { wasAdded, type Penalty } from './penalties.js';
@@ -122,12 +122,23 @@ export const isOfRegularizer = (closure: () => Scalar): boolean =>
 
 let hostCode: string | undefined;
 
+/** Makes a weight under a name of its own, and of zeros: the user's automatic names are counted, and random values are drawn. */
 function findHostCode(): string {
-  // With a name, or the automatic names of the user's layers would all shift by one.
-  const layer = layers.dense({ name: 'probe', units: 1, kernelRegularizer: regularizers.l2({ l2: 1 }) });
-  layer.build([null, 1]);
-  layer.weights.forEach((weight) => weight.dispose());
+  const name = 'tfjs_decomposed_loss_probe';
+  const layer = layers.activation({ name, activation: 'linear' }) as unknown as WeightMaker;
+  layer.addWeight(name, [], 'float32', initializers.zeros(), regularizers.l2()).dispose();
   return String(layer.losses[0]);
+}
+
+/** A layer with the method by which it makes its weights, which is protected in the host's types. */
+interface WeightMaker extends Pick<Layer, 'losses'> {
+  addWeight(
+    name: string,
+    shape: readonly number[],
+    dtype: 'float32',
+    initializer: ReturnType<typeof initializers.zeros>,
+    regularizer: Regularizer,
+  ): Layer['weights'][number];
 }
 
 /** Where `apply` is defined for the regularizers that a layer may use: their classes, or the objects themselves. */
