@@ -103,7 +103,11 @@ describe('layers around a method', () => {
     const other = theirs.patch(host, 'say', RANK.watch, named('second'));
     release();
     expect(host.say('a')).toBe('second(a)');
+    const third = ours.patch(host, 'say', RANK.watch, named('third'));
     other();
+    other();
+    expect(host.say('a')).toBe('third(a)');
+    third();
     expect(descriptor(host)).toBeUndefined();
   });
 

@@ -25,7 +25,7 @@ export interface LossOnTape {
 /** One evaluation of a model's loss under watch. */
 interface Pass {
   model: LayersModel;
-  /** Whether fused penalties are to be computed one by one too. */
+  /** Whether an observer wants fused penalties one by one too. */
   each: boolean;
   /** What each call of the model's `calculateLosses` returned, whoever made it. */
   calls: Scalar[][];
@@ -60,7 +60,7 @@ export function observeLoss(model: LayersModel, loss: () => Scalar, { each = fal
   try {
     return inPass(model, each, (pass) => {
       const total = loss();
-      const parts = splitTotal(total, pass);
+      const parts = splitTotal(total, pass, each);
       if (parts) take(parts);
       return total;
     });
@@ -101,8 +101,11 @@ function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) => T): T
   }
 }
 
-/** `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned. */
-function splitTotal(total: Scalar, { each, calls, parts }: Pass): LossOnTape | undefined {
+/**
+ * @param each - Whether this observer wants fused penalties one by one; those have no gradient.
+ * @returns `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned.
+ */
+function splitTotal(total: Scalar, { calls, parts }: Pass, each: boolean): LossOnTape | undefined {
   const tape = engine().state.activeTape ?? [];
   const penalties: Scalar[] = [];
   let sum: Tensor = total;
@@ -195,7 +198,7 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
         const observed = (): Scalar =>
           inPass(model, each, (pass) => {
             const total = loss();
-            const parts = splitTotal(total, pass);
+            const parts = splitTotal(total, pass, each);
             if (parts) all.push({ total, taken: take(parts, variables ?? []) });
             return total;
           });
