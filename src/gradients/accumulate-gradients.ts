@@ -24,11 +24,11 @@ import type { NamedTensors } from '../util/types.js';
  * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
  * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
  * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
- * each. Metrics are the mean by size too, which a precision, say, is not on the whole. A loss function of one's own has to
+ * each. Metrics are the mean by size too, which for example a precision over the whole batch is not. Your own loss function has to
  * return values whose mean is the loss, not their sum.
  *
  * @param model - A compiled model.
- * @returns To be used for as many steps as you like, one behind the other.
+ * @returns To be used for any number of steps, one after the other.
  * @throws Error if the model is not compiled.
  */
 export function accumulateGradients(model: LayersModel): AccumulatedGradients {

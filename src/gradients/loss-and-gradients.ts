@@ -31,7 +31,7 @@ export interface LossAndGradients {
  * Both come from one forward pass of the host's own training step, in training mode: with dropout, with the batch's own
  * statistics in a batch normalization, and with penalties on its activations. For each weight they sum to the gradient that
  * the host's optimizer would get, to float32 rounding. The model stays as it is: the moving statistics of a batch
- * normalization are put back. (A stateful recurrent layer goes on to its next state, as in `predict`.)
+ * normalization are restored. (A stateful recurrent layer goes on to its next state, as in `predict`.)
  *
  * To make an update of them, hand tensors with their names to `model.optimizer.applyGradients`.
  *

@@ -9,7 +9,7 @@ import type { Layer } from './model.js';
 export interface ActivityLayer extends Layer {
   readonly l1: number;
   readonly l2: number;
-  /** How many evaluations listen to what passes through the layer. */
+  /** How many watched evaluations use the layer. */
   evaluations: number;
 }
 
@@ -17,13 +17,13 @@ export interface ActivityLayer extends Layer {
 export const isActivityLayer = (value: unknown): value is ActivityLayer =>
   value instanceof layers.Layer && value.getClassName() === 'ActivityRegularization' && 'evaluations' in value;
 
-/** Whether somebody may ask for the activities of the forward pass that runs: gradients are taken, or an evaluation listens. */
+/** Whether the activities of the forward pass that runs may be needed: gradients are taken, or an evaluation is watched. */
 export const isPassWatched = ({ evaluations }: { evaluations: number }): boolean =>
   engine().isTapeOn() || evaluations > 0;
 
 /**
  * Lets a tensor that was made within a layer live until the forward pass around it is over, however it ends: nested
- * models and wrappers tidy up behind each of their calls, before the step asks for its penalties.
+ * models and wrappers tidy up after each of their calls, before the step adds its penalties.
  *
  * @param tensor - Made in the scope that is active.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1114-L1116 | Engine.gradients}

@@ -51,7 +51,7 @@ export type Weighting = (loss: Tensor, output: number) => Tensor;
 /**
  * One optimizer step, the one that `fit`, `fitDataset` and `trainOnBatch` share.
  *
- * @returns The total loss at the weights before the step, then the values of `lossNames(model)` behind it.
+ * @returns The total loss at the weights before the step, then the values of `lossNames(model)`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1298 | makeTrainFunction}
  */
 export function runStep(model: LayersModel, { inputs, targets, classWeights }: Batch, weighting?: Weighting): Scalar[] {
@@ -73,7 +73,7 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
 }
 
 /**
- * Disposes what a step that threw leaves behind, and the host forgets: the copies that its gradients would have needed,
+ * Disposes what a step that threw leaves and the host forgets: the copies that its gradients would have needed,
  * and the metrics, which it keeps.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}

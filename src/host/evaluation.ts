@@ -14,16 +14,16 @@ export const evaluateBatches = (
 ): Promise<Scalar | Scalar[]> =>
   model.evaluateDataset(dataset as unknown as Parameters<LayersModel['evaluateDataset']>[0], args);
 
-/** What an evaluation tells. */
+/** What is called during an evaluation. */
 export interface EvaluationListener {
-  /** `evaluate` or `evaluateDataset` begins; the validation of `fit` does not say so. */
+  /** `evaluate` or `evaluateDataset` begins; not called for the validation of `fit`. */
   onBegin(): void;
   /** A batch has passed through the model, and what it left is still there. */
   onBatch(samples: number): void;
 }
 
 /**
- * Tells of every batch that the host evaluates, validation included, until released.
+ * Calls a listener for every batch that the host evaluates, validation included, until released.
  *
  * The host's test function calls the first loss function once a batch, outside of any gradient, when the outputs of the
  * batch are there.

@@ -59,8 +59,8 @@ export function partNames({ outputNames }: LayersModel): string[] {
 }
 
 /**
- * Where the true data loss stands among the values of the host's evaluation: it returns one running sum an output
- * where its labels speak of one loss, so all behind the first are shifted against their names.
+ * The place of the true data loss among the values of the host's evaluation. The host returns one running sum an output
+ * where its labels name one loss, so all after the first are shifted against their names.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1424 | makeTestFunction}
  */
@@ -80,10 +80,10 @@ export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'):
 
 /**
  * What the host's own validation values are: with several outputs it puts one running sum an output before the rest, where
- * its labels speak of one loss, so that each value stands under the label of another.
+ * its labels name one loss, so that each value is under the label of another.
  *
  * @returns For each key that the host writes into an epoch's log, the name that its value has in training; `undefined`
- *   for a sum of losses without the penalty, which training has not, and where the host lost values: for several outputs
+ *   for a sum of losses without the penalty, which training does not have, and where the host lost values: for several outputs
  *   of one name, `fitDataset` writes all under one key.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1434 | makeTestFunction}
  */
@@ -98,8 +98,8 @@ export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): M
 }
 
 /**
- * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later rests
- * at once, one that is freed later moves only after the next `compile`.
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later stops
+ * moving at once; one that is freed later moves only after the next `compile`.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
  * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.

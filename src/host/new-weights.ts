@@ -3,7 +3,7 @@ import type { Layer } from './model.js';
 
 /**
  * Refuses to make more weights than that, in all layers together, until released; those that are made are zeros. To be
- * used around the loading of a model from a file: the topology may ask for any size, and is obeyed before anything
+ * used around the loading of a model from a file: the topology may name any size, and the host makes weights of it before anything
  * compares it with the weights in the file.
  *
  * @param limit - How many values.

@@ -15,7 +15,7 @@ export interface Regularizer {
 export const className = (regularizer: Regularizer): string =>
   regularizer.getClassName?.() ?? regularizer.constructor.name;
 
-/** The class behind `tf.regularizers.l1`, `l2` and `l1l2`, which the host does not export. */
+/** The class of `tf.regularizers.l1`, `l2` and `l1l2`, which the host does not export. */
 export const L1L2 = regularizers.l1l2().constructor as {
   new (args?: { l1?: number; l2?: number }): Regularizer & serialization.Serializable;
   readonly prototype: Regularizer;
@@ -99,7 +99,7 @@ const sources = shared('sources', () => new WeakMap<() => Scalar, PenaltySource 
 
 /**
  * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. The penalty
- * is computed once in its life for that.
+ * is computed once to find out.
  */
 export function sourceOf(penalty: Penalty): PenaltySource | null {
   const { closure, kind } = penalty;

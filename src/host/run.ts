@@ -45,7 +45,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
 }
 
 /**
- * No callback of the host is told of a run that throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
+ * The host calls no callback when a run throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1588-L1589 | fit}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L497-L498 | fitDataset}
@@ -58,14 +58,14 @@ function whenTrainingEnds(model: LayersModel, listener: () => void): void {
 }
 
 /**
- * Moves a callback of the run that is about to begin behind BaseLogger, before the progress bar and the user's other
+ * Moves a callback of the run that is about to begin after BaseLogger and before the progress bar and the user's other
  * callbacks: what it writes into a log, all of them read, in whatever order they were given. (Before BaseLogger it
  * would leave tensors in BaseLogger's totals when a run throws.)
  *
- * To be called from `setModel`, which the host follows with `onTrainBegin` on the same list at once: the list cannot be
- * had otherwise.
+ * To be called from `setModel`, which the host follows with `onTrainBegin` on the same list at once: there is no other way
+ * to the list.
  *
- * @param begins - Is given the callbacks of the run, in their new order, before any is told of the run.
+ * @param begins - Is given the callbacks of the run, in their new order, before any of them is called.
  * @returns Gives up, where the run ends before it begins.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L585-L591 | the order}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}

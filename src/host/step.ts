@@ -40,14 +40,14 @@ export const currentPass = (): Pass | undefined => passes.at(-1);
 
 /** What an observer of losses wants. */
 export interface Observer {
-  /** Whether to tell each penalty by itself also where they are fused. */
+  /** Whether to hand over each penalty by itself also where they are fused. */
   each?: boolean;
   /** Is given the parts of a loss, which are gone when the step is over. Not called for a loss of another form. */
   take: (loss: LossOnTape) => void;
 }
 
 /**
- * Runs the loss of a model's step and tells what it is made of, while the gradient tape still holds all of it.
+ * Runs the loss of a model's step and hands over its parts, while the gradient tape still holds all of it.
  *
  * The parts are those that the total was made of, found on the tape: from the total down the left operands of `Add` to the
  * `Mean` of the data loss; the right operands are the penalties. So it does not matter who else calls `calculateLosses` in
@@ -163,7 +163,7 @@ export const disposeParts = ({ data, penalties }: StepLoss): void => dispose([da
 
 /** What is taken from each step under watch. */
 export interface StepObserver<T> {
-  /** Whether to tell each penalty by itself also where they are fused. */
+  /** Whether to hand over each penalty by itself also where they are fused. */
   each?: boolean;
   /** @param variables - The weights that were trainable at `compile`. */
   take: (loss: LossOnTape, variables: readonly Variable[]) => T;
@@ -174,7 +174,7 @@ export interface StepObserver<T> {
 /** A watch over the steps of a model. */
 export interface StepWatch<T> {
   /**
-   * What was taken from the step that returned this total; what others left is discarded. `undefined` where there was no such
+   * What was taken from the step that returned this total; what other steps left is discarded. `undefined` where there was no such
    * step, or the total is no sum of a mean and of penalties.
    */
   of(total: unknown): T | undefined;

@@ -67,7 +67,7 @@ function notALayersModel(value: unknown): Error {
 
 /**
  * Refuses models with a layer whose own `activityRegularizer` is set: TensorFlow.js throws when such a layer is applied,
- * and ignores it silently where the layer is wrapped, in a TimeDistributed, say.
+ * and ignores it silently where the layer is wrapped, for example in a TimeDistributed.
  *
  * @throws Error that names the layers.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1030-L1034 | Layer.apply}

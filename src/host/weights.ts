@@ -6,7 +6,7 @@ import { placesInModel } from './walk.js';
  * Remembers the values of a model's weights, without a copy of them.
  *
  * @returns `restore` writes back what has another value since (a forward pass moves the statistics of a batch
- *   normalization); both let go of what is remembered.
+ *   normalization); both dispose what is remembered.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
  */
 export function rememberWeights(model: LayersModel): { restore(): void; forget(): void } {

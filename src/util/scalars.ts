@@ -10,7 +10,7 @@ const joined = (tensors: readonly Tensor[]): Tensor =>
 const asFloat = (tensor: Tensor): Tensor => (tensor.dtype === 'float32' ? tensor : cast(tensor, 'float32'));
 
 /**
- * Reads the values of several tensors, one behind the other, in one transfer from the backend.
+ * Reads the values of several tensors, one after the other, in one transfer from the backend.
  *
  * @param tensors - Only read.
  */
