@@ -19,4 +19,4 @@ export type { DecomposedLoss, NamedNumbers } from './loss/parts.js';
 export type { TrainStepArgs } from './loss/train-step.js';
 export type { Breakdown } from './regularizers/penalty-groups.js';
 export type { RegularizationTerm } from './regularizers/regularization-terms.js';
-export type { ClassWeight, ClassWeights, NamedTensors } from './util/types.js';
+export type { ClassWeight, ClassWeights, NamedTensors } from './util/arguments.js';

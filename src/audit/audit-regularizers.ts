@@ -1,5 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { argumentFindings } from './arguments.js';
 import { auditedModel } from './audited-model.js';
 import { coefficientFindings } from './coefficients.js';
@@ -9,7 +9,6 @@ import { RegularizationAudit } from './report.js';
 import { sequentialFindings } from './sequential.js';
 import { topologyFindings } from './topology.js';
 import { valueFindings } from './values.js';
-import { describe } from '../util/describe.js';
 
 /** What `auditRegularizers` takes beside the model. */
 export interface AuditRegularizersArgs {

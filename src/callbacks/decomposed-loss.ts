@@ -5,8 +5,7 @@ import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-k
 import type { Logs } from '../logs/log-values.js';
 import { TrainingRun } from '../logs/training-run.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 import { RunCallback } from './run-callback.js';
 
 /** What `decomposedLoss` takes. */

@@ -1,10 +1,9 @@
 import type { History } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 import { line, stack, type Series } from './svg/marks.js';
 import { axes, legend, type Box, type Key } from './svg/panel.js';
 import { epochScale, linearScale, logScale, type Scale } from './svg/scale.js';
 import { COLORS, STYLE, escapeXml, text } from './svg/svg.js';
-import { describe, list } from '../util/describe.js';
 import { resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 
 /** What {@link plotLosses} takes. */

@@ -1,16 +1,15 @@
-import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
+import { addN, clone, dispose, keep, mul, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { nameValues, type DecomposedLoss } from '../loss/parts.js';
-import { WeightedMean } from '../util/weighted-mean.js';
-import { gradientPass } from './gradient-pass.js';
 import { applyGradients, unrecorded } from '../host/gradients.js';
 import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
-import { meanBySize } from './mean-gradients.js';
-import { readNumbers, sumOf } from '../util/scalars.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { nameValues, type DecomposedLoss } from '../loss/parts.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
+import { WeightedMean } from '../util/weighted-mean.js';
+import { gradientPass } from './gradient-pass.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.
@@ -148,4 +147,27 @@ function takeGradients(
     dispose(parts);
     throw error;
   }
+}
+
+/**
+ * The mean of gradients by the samples they are of, by the weights' names; disposes both. With nothing before, it is the
+ * new gradients bit for bit.
+ */
+function meanBySize(
+  before: Map<string, Tensor>,
+  samplesBefore: number,
+  gradients: Map<string, Tensor>,
+  samples: number,
+): Map<string, Tensor> {
+  const share = samples / (samplesBefore + samples);
+  const mean = new Map<string, Tensor>();
+  for (const name of new Set([...before.keys(), ...gradients.keys()])) {
+    const [old, added] = [before.get(name), gradients.get(name)];
+    // A weight that is frozen or freed on the way has a gradient in some of the micro-batches.
+    const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
+    mean.set(name, keep(tidy(() => addN(weighted()))));
+    old?.dispose();
+    added?.dispose();
+  }
+  return mean;
 }

@@ -1,14 +1,14 @@
 import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { readStep, type DecomposedLoss } from '../loss/parts.js';
-import { gradientPass } from './gradient-pass.js';
 import { gradientsOnTape, onTape, unrecorded } from '../host/gradients.js';
 import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
-import { sumOf } from '../util/scalars.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { readStep, type DecomposedLoss } from '../loss/parts.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { sumOf } from '../util/scalars.js';
+import { gradientPass } from './gradient-pass.js';
 
 /** A loss in its parts, and the gradient of each. */
 export interface LossAndGradients {

@@ -1,6 +1,6 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 import { internals } from './model.js';
 import { RANK, patch } from './patch.js';
 

@@ -1,5 +1,6 @@
 import { CallbackList, type Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, validationDataKey, validationNames } from './model.js';
+import { validationDataKey, validationNames } from './evaluation.js';
+import { internals } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
 
 /** One run of `fit` or `fitDataset`: what the callbacks of it have in common. */

@@ -1,5 +1,5 @@
 import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import { hidden, internals, isForeignLayersModel, trainedModel } from './model.js';
 import { onAssign } from './patch.js';
 import { placesInModel } from './walk.js';

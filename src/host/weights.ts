@@ -1,5 +1,6 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Layer } from './model.js';
 import { placesInModel } from './walk.js';
 
 /**
@@ -33,4 +34,16 @@ export function weightPaths(model: LayersModel): Map<string, string> {
     layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
   }
   return paths;
+}
+
+/**
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later stops
+ * moving at once; one that is freed later moves only after the next `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
+ * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
+ */
+export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
+  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
+  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
 }

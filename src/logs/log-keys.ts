@@ -1,4 +1,4 @@
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import type { Breakdown } from '../regularizers/penalty-groups.js';
 
 /** The names of the values in the logs and in `history.history`. */

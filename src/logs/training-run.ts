@@ -6,7 +6,7 @@ import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type S
 import { refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedActivity } from '../loss/evaluated-activity.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { list } from '../util/describe.js';
+import { list } from '../util/arguments.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import type { LogKeys } from './log-keys.js';

@@ -1,15 +1,12 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from '../util/arguments.js';
+import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { asArray, nameValues, type DecomposedLoss } from './parts.js';
-import { describe } from '../util/describe.js';
 import { EvaluatedActivity } from './evaluated-activity.js';
-import { evaluateBatches, type EvaluationDataset } from '../host/evaluation.js';
-import { evaluatedDataIndex } from '../host/model.js';
+import { evaluateBatches, evaluatedDataIndex, type EvaluationDataset } from '../host/evaluation.js';
 import { currentPenalties } from '../host/penalties.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
 
 /** What `evaluate` takes beside the model and the data. */
 export interface EvaluateArgs {

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import { isPassWatched, keepForPass } from '../host/activity.js';
 import { registeredClass } from '../host/regularizers.js';
 

@@ -1,5 +1,5 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf, type PenaltySource } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';

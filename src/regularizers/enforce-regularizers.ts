@@ -1,10 +1,9 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 

@@ -3,8 +3,7 @@ import { regularizers, type LayerVariable, type LayersModel } from '@tensorflow/
 import { addPenalty, appliedPenalties, layersWithPenalties } from '../host/penalties.js';
 import { inspectPenalty, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';

@@ -1,5 +1,4 @@
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */
 export interface EarlyStoppingArgs {

@@ -1,7 +1,7 @@
 import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import type { Run } from '../../host/run.js';
 import { RunCallback } from '../run-callback.js';
-import { describe, list } from '../../util/describe.js';
+import { describe, list } from '../../util/arguments.js';
 import { resolveEarlyStoppingArgs, type EarlyStoppingArgs } from './early-stopping-args.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
 import { directionOf } from './monitored-direction.js';

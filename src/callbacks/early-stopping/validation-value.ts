@@ -1,5 +1,5 @@
 import type { Run } from '../../host/run.js';
-import { list } from '../../util/describe.js';
+import { list } from '../../util/arguments.js';
 
 /**
  * Checks, before training begins, that a key will hold what it says: with several outputs the host writes its own validation

@@ -1,4 +1,4 @@
-import { list } from '../../util/describe.js';
+import { list } from '../../util/arguments.js';
 import { parseRecord, textCell } from './csv.js';
 
 /** One row: values by name, in the order of the columns. */

@@ -1,7 +1,7 @@
 /// <reference types="node" />
 import { appendFileSync, closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { describe } from '../../util/describe.js';
+import { describe } from '../../util/arguments.js';
 import type { Format } from './format.js';
 import type { Sink } from './sink.js';
 

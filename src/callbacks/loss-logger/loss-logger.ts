@@ -1,7 +1,6 @@
 /// <reference types="node" />
 import { fileURLToPath } from 'node:url';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
 import { Csv, JsonLines, type Format } from './format.js';
 import { LogFile } from './log-file.js';

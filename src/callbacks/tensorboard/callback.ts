@@ -1,5 +1,4 @@
-import { checkArguments } from '../../util/arguments.js';
-import { describe, list } from '../../util/describe.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 import { lossNames } from '../../host/model.js';
 import type { Run } from '../../host/run.js';
 import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';

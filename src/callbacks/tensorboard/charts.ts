@@ -1,4 +1,4 @@
-import { list } from '../../util/describe.js';
+import { list } from '../../util/arguments.js';
 import type { LogKeys } from '../../logs/log-keys.js';
 
 /** Where the values of one key of the logs are drawn: in the chart `tag`, as the curve `run`. */

@@ -1,8 +1,7 @@
 import { CustomCallback } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../../util/arguments.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
-import { describe } from '../../util/describe.js';
-import { validationNames } from '../../host/model.js';
+import { validationNames } from '../../host/evaluation.js';
 import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
 import type { Breakdown } from '../../regularizers/penalty-groups.js';
 import { LossCharts } from './loss-charts.js';

@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 import { visor } from '@tensorflow/tfjs-vis';
-import { describe } from '../../util/describe.js';
+import { describe } from '../../util/arguments.js';
 
 /** Where charts are drawn in tfjs-vis's visor: on a surface of that name, on that tab. */
 export interface SurfaceInfo {
