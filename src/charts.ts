@@ -6,4 +6,4 @@
 export { plotLosses } from './charts/plot-losses.js';
 
 export type { PlotLossesArgs } from './charts/plot-losses.js';
-export type { LogKeys } from './logs/log-keys.js';
+export type { LogKeyArgs, LogKeys } from './logs/log-keys.js';

@@ -12,7 +12,7 @@ export { regularizationTerms } from './regularizers/regularization-terms.js';
 export type { DecomposedLossArgs, DecomposedLossCallback } from './callbacks/decomposed-loss.js';
 export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-stopping.js';
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
-export type { LogKeys } from './logs/log-keys.js';
+export type { LogKeyArgs, LogKeys } from './logs/log-keys.js';
 export type { EvaluationDataset } from './host/evaluation.js';
 export type { EvaluateArgs, EvaluateDatasetArgs } from './loss/evaluate.js';
 export type { DecomposedLoss, NamedNumbers } from './loss/parts.js';

@@ -16,7 +16,7 @@ export interface AuditRegularizersArgs {
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,
    * `kernelRegularizer` of a `depthwiseConv2d`, say; the saved form still shows them.
    */
-  topology?: object;
+  topology?: object | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/progress-bar.js';
 import { runAfterBaseLogger, type Run } from '../host/run.js';
-import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
+import { checkAgainstMetrics, resolveLogKeys, type LogKeyArgs, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
 import { TrainingRun } from '../logs/training-run.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
@@ -11,7 +11,7 @@ import { RunCallback } from './run-callback.js';
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
   /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /**
    * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
    * `history.history`; not to the batches' logs, nor to the progress bar's. Losses may then be added between epochs, not

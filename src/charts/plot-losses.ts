@@ -4,7 +4,7 @@ import { line, stack, type Series } from './svg/marks.js';
 import { axes, legend, type Box, type Key } from './svg/panel.js';
 import { epochScale, linearScale, logScale, type Scale } from './svg/scale.js';
 import { COLORS, STYLE, escapeXml, text } from './svg/svg.js';
-import { resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
+import { resolveLogKeys, type LogKeyArgs, type LogKeys } from '../logs/log-keys.js';
 
 /** What {@link plotLosses} takes. */
 export interface PlotLossesArgs {
@@ -17,7 +17,7 @@ export interface PlotLossesArgs {
   /** The axis of the losses; the breakdown's always is linear, since its layers add up. Default `'linear'`. */
   scale?: 'linear' | 'log' | undefined;
   /** The names that {@link decomposedLoss} was given, if any. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
 }
 
 const MARGIN = 16;

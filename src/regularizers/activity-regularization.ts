@@ -26,9 +26,9 @@ type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 /** What `activityRegularization` takes, beside `name`, `inputShape` and what else every layer takes. */
 export interface ActivityRegularizationArgs extends LayerArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
-  l1?: number;
+  l1?: number | undefined;
   /** The coefficient of the sum of squares. Default 0. */
-  l2?: number;
+  l2?: number | undefined;
 }
 
 /**

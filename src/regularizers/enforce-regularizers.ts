@@ -13,17 +13,17 @@ export interface EnforceRegularizersArgs {
    * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
    * cell or several, both directions of a Bidirectional, and ConvLSTM2D. TensorFlow.js drops them. Default `true`.
    */
-  recurrent?: boolean;
+  recurrent?: boolean | undefined;
   /**
    * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once a call.
    * Default `true`.
    */
-  sharedOnce?: boolean;
+  sharedOnce?: boolean | undefined;
   /**
    * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does. They add a constant to
    * the loss and nothing to the gradients. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
    */
-  frozen?: boolean;
+  frozen?: boolean | undefined;
 }
 
 /** What `enforceRegularizers` did. */

@@ -37,7 +37,7 @@ export class L2 extends L1L2 {
 /** What `registerKerasClasses` takes. */
 export interface RegisterKerasClassesArgs {
   /** Whether to take the place of classes that something else registered as `L1` or `L2`. Default `false`: an error. */
-  overwrite?: boolean;
+  overwrite?: boolean | undefined;
 }
 
 /**

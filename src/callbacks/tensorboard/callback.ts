@@ -1,7 +1,7 @@
 import { checkArguments, describe, list } from '../../util/arguments.js';
 import { lossNames } from '../../host/model.js';
 import type { Run } from '../../host/run.js';
-import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
+import { resolveLogKeys, type LogKeyArgs, type LogKeys } from '../../logs/log-keys.js';
 import { RunCallback } from '../run-callback.js';
 import { checkNames, curves, type Curve } from './charts.js';
 import { EventFiles, loadEventFileApi, type EventFileApi } from './event-files.js';
@@ -14,7 +14,7 @@ export interface TensorBoardArgs {
    */
   updateFreq?: 'batch' | 'epoch' | undefined;
   /** The names that `decomposedLoss` was given, if it was given any: the charts bear them. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /** What writes the files: `tf.node` of tfjs-node-gpu, say. Default: that of `@tensorflow/tfjs-node`. */
   node?: EventFileApi | undefined;
 }

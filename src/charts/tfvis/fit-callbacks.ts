@@ -2,7 +2,7 @@ import { CustomCallback } from '@tensorflow/tfjs-layers';
 import { checkArguments, describe } from '../../util/arguments.js';
 import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
 import { validationNames } from '../../host/evaluation.js';
-import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
+import { resolveLogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
 import type { Breakdown } from '../../regularizers/penalty-groups.js';
 import { LossCharts } from './loss-charts.js';
 import type { ChartContainer } from './panel.js';
@@ -13,17 +13,17 @@ export interface FitCallbacksArgs {
    * When to draw, as in tfjs-vis: `'onEpochEnd'` for the charts by epoch, `'onBatchEnd'` for one more by batch, which has
    * the values read from the backend after each batch. Default `['onEpochEnd']`.
    */
-  callbacks?: Array<'onEpochEnd' | 'onBatchEnd'>;
+  callbacks?: Array<'onEpochEnd' | 'onBatchEnd'> | undefined;
   /** The parts of the penalty in the stacked chart: by layer, by weight, or no such chart. Default `'layer'`. */
-  breakdown?: Breakdown;
+  breakdown?: Breakdown | undefined;
   /** Metrics to draw too, by their names in the logs, such as `'acc'`: training beside validation. Default none. */
-  metrics?: string[];
+  metrics?: string[] | undefined;
   /** As for `decomposedLoss`, which this includes. */
-  logKeys?: Partial<LogKeys>;
+  logKeys?: LogKeyArgs | undefined;
   /** The width of each chart in pixels. Default: that of the container. */
-  width?: number;
+  width?: number | undefined;
   /** The height of each chart in pixels. Default 200. */
-  height?: number;
+  height?: number | undefined;
 }
 
 /**

@@ -7,9 +7,9 @@ export interface SurfaceInfo {
   /** The surface's name, which stands above it. */
   name: string;
   /** The tab that it is on. Default: tfjs-vis's own. */
-  tab?: string;
+  tab?: string | undefined;
   /** Its size, in CSS. Default: tfjs-vis's own. */
-  styles?: Partial<Record<'width' | 'height' | 'maxWidth' | 'maxHeight', string>>;
+  styles?: { [size in 'width' | 'height' | 'maxWidth' | 'maxHeight']?: string | undefined } | undefined;
 }
 
 /** A surface that `tfvis.visor().surface(…)` made. */
