@@ -1,13 +1,12 @@
 import type { YieldEvery } from '../host/run.js';
-import type { LogKeys } from '../logs/log-keys.js';
+import type { LogKeyArgs } from '../logs/log-keys.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
   /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /**
    * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
    * `history.history`; not to the batches' logs, nor to the progress bar's. Losses may then be added between epochs, not

@@ -2,8 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { endedBeforeValidation, type Run } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { Csv, JsonLines, type Format } from './formats.js';
 import { LogFile, LogStreamSink, type LogStream, type Sink } from './sinks.js';

@@ -1,8 +1,7 @@
 import { lossNames } from '../../host/model.js';
 import type { Run } from '../../host/run.js';
-import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe, list } from '../../util/describe.js';
+import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { EventFiles, loadEventFileApi, type Curve, type EventFileApi } from './event-files.js';
 
@@ -14,7 +13,7 @@ export interface TensorBoardArgs {
    */
   updateFreq?: 'batch' | 'epoch' | undefined;
   /** The names that `decomposedLoss` was given, if it was given any: the charts bear them. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /** What writes the files, for example `tf.node` of tfjs-node-gpu. Default: that of `@tensorflow/tfjs-node`. */
   node?: EventFileApi | undefined;
 }
