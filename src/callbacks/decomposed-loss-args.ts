@@ -26,7 +26,8 @@ export interface DecomposedLossArgs {
   /**
    * How often training gives way to other tasks, so that a page stays alive while it trains: at most every 125 ms (`'auto'`),
    * at most every so many milliseconds (a number), after each `'batch'` or `'epoch'`, or `'never'`. It is what
-   * `tf.CustomCallback` does; where there is one in `callbacks`, that one decides. Default `'auto'`.
+   * `tf.CustomCallback` does; where there is one in `callbacks`, that one decides. The `yieldEvery` of `fit` itself acts on plain
+   * objects only. Default `'auto'`.
    */
   yieldEvery?: YieldEvery | undefined;
 }

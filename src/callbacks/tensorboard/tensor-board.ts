@@ -30,8 +30,8 @@ const UPDATE_FREQUENCIES = ['batch', 'epoch'];
  * `total_loss` is the host's `loss`; the host's `val_loss`, which is another quantity, is left out.
  *
  * A step is the epoch, from 0, or the number of the batch, from 1. Epochs are numbered on where the callback sees another
- * training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an `initialEpoch`. Batches
- * are numbered over all trainings of one process that write into one folder. Another process begins anew.
+ * training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an `initialEpoch` above 0.
+ * Batches are numbered over all trainings of one process that write into one folder. Another process begins anew.
  *
  * Files are written at each epoch's end, and with `'batch'` at each batch's: nothing is lost when training throws.
  *
