@@ -11,4 +11,4 @@ export type { GradientBalanceArgs, GradientBalanceCallback } from './callbacks/g
 export type { AccumulatedGradients } from './gradients/accumulate-gradients.js';
 export type { LossAndGradients } from './gradients/loss-and-gradients.js';
 export type { DecomposedLoss } from './loss/parts.js';
-export type { TrainStepArgs } from './loss/train-step.js';
+export type { BatchWeights } from './loss/train-step.js';

@@ -55,8 +55,7 @@ const places = (model: tfjs.LayersModel) =>
 describe('a clean model has no findings', () => {
   it.each<[string, () => tfjs.LayersModel]>([
     ['a sequential one', () => regressor()],
-    ['one without regularizers', () => chain([3], tf.layers.dense({ units: 2 }), tf.layers.dense({ units: 1 }))],
-    ['a recurrent one without regularizers', () => chain([3, 2], tf.layers.lstm({ units: 2 }))],
+    ['one without weights', () => chain([3], tf.layers.activation({ activation: 'relu' }))],
     ['a nested one', () => chain([3], chain([3], dense()), dense({ biasRegularizer: tf.regularizers.l1() }))],
     [
       'wrapped, embedded, normalized and convolved',
@@ -151,16 +150,38 @@ describe('regularizer-dropped', () => {
         layer: 'lstm',
         weight: 'bias',
         declared: 'l2(0.5)',
-        applied: 'nothing: TensorFlow.js does not ask recurrent cells',
+        applied: 'nothing: TensorFlow.js leaves out recurrent cells',
         remedy: expect.stringContaining('`enforceRegularizers(model)`'),
         penalty: { declared: expect.closeTo(penalty(weightOf(model, 'lstm', 'bias'), { l2: 0.5 }), 5), applied: 0 },
       },
     ]);
   });
 
-  it('is silent where the weight rests, or the regularizer does nothing', () => {
-    const frozen = tf.layers.lstm({ units: 2, trainable: false, kernelRegularizer: l2(), recurrentRegularizer: l2() });
-    expect(codes(chain([3, 2], frozen, dense()))).toEqual([]);
+  it('is information where the weight is frozen, until it is freed', async () => {
+    const frozen = tf.layers.lstm({ name: 'lstm', units: 2, trainable: false, recurrentRegularizer: l2() });
+    const model = chain([3, 2], frozen, dense({ name: 'last' }));
+    const [finding, ...others] = auditRegularizers(model).findings;
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      code: 'regularizer-dropped',
+      severity: 'information',
+      weight: 'recurrent_kernel',
+      applied: 'nothing: TensorFlow.js leaves out recurrent cells, and the weight is frozen',
+    });
+    const last = penalty(weightOf(model, 'last', 'kernel'), { l2: 0.1 });
+    expect(await trainedPenalty(model)).toBeNear(last, 1e-5);
+    expect(finding!.remedy).toContain('`enforceRegularizers(model, {frozen: true})`');
+    enforceRegularizers(model, { frozen: true });
+    expect(codes(model)).toEqual([]);
+    frozen.trainable = true;
+    frozen.cell.trainable = true;
+    compiled(model);
+    const lstm = penalty(weightOf(model, 'lstm', 'recurrent_kernel'), { l2: 0.1 });
+    const both = lstm + penalty(weightOf(model, 'last', 'kernel'), { l2: 0.1 });
+    expect(await trainedPenalty(model)).toBeNear(both, 1e-5);
+  });
+
+  it('is silent where the regularizer does nothing', () => {
     const idle = tf.layers.lstm({ units: 2, kernelRegularizer: l2(0), recurrentRegularizer: l2(0) });
     expect(codes(chain([3, 2], idle))).toEqual(['coefficient-zero', 'coefficient-zero']);
   });
@@ -253,11 +274,11 @@ describe('frozen-layer-penalized', () => {
       return JSON.stringify(before) !== JSON.stringify(weightOf(model, 'layer', 'kernel').arraySync());
     };
     layer.trainable = false;
-    expect(places(model)).toEqual(['frozen-layer-penalized layer/kernel']);
+    expect(places(model)).toEqual(['frozen-layer-penalized layer/kernel', 'trainable-changed layer/null']);
     expect(await moves()).toBe(false);
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
     layer.trainable = true;
-    expect(places(model)).toEqual(['frozen-layer-penalized layer/kernel']);
+    expect(places(model)).toEqual(['frozen-layer-penalized layer/kernel', 'trainable-changed layer/null']);
     expect(auditRegularizers(model).findings[0]!.remedy).toContain('`model.compile(...)` again');
     expect(await moves()).toBe(false);
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
@@ -296,7 +317,7 @@ describe('coefficients', () => {
 
   it('says maybe where nothing tells a default from a value', () => {
     const [finding] = auditRegularizers(declares(l1l2({ l2: 0.5 }))).findings;
-    expect(finding).toMatchObject({ severity: 'warning', declared: 'l1l2(l1 = 0.01, l2 = 0.5)' });
+    expect(finding).toMatchObject({ severity: 'information', declared: 'l1l2(l1 = 0.01, l2 = 0.5)' });
     expect(finding!.remedy).toMatch(/^Maybe l1 = 0\.01 .*`l2\(\{l2: 0\.5\}\)`/);
     const [both] = auditRegularizers(declares('l1l2')).findings;
     expect(both).toMatchObject({ code: 'implicit-coefficient', severity: 'information' });
@@ -397,9 +418,8 @@ describe('ignored-argument', () => {
 
   it('kernelRegularizer of a depthwiseConv2d, which only the saved form shows', () => {
     const model = chain([4, 4, 1], depthwise({ kernelRegularizer: l2() }));
-    expect(codes(model)).toEqual([]);
     const topology = saved(model);
-    expect(auditRegularizers(model, { topology }).findings).toEqual([]);
+    expect(auditRegularizers(model, { topology }).findings).toMatchObject([{ code: 'no-regularizer' }]);
     const regularizer = { class_name: 'L2', config: { l2: 0.1 } };
     Object.assign(topology.config.layers[1]!.config, { kernel_regularizer: regularizer });
     expect(auditRegularizers(model, { topology }).findings).toMatchObject([
@@ -555,11 +575,11 @@ describe('the report', () => {
   it('is an aligned table with the remedies below', () => {
     const built = model();
     expect(auditRegularizers(built).toString()).toBe(
-      `Regularization of \`${built.name}\`: 2 regularizers, 2 warnings, 1 for information.
+      `Regularization of \`${built.name}\`: 2 regularizers, 1 warning, 2 for information.
 
 severity     finding                     layer  weight            declared                   training applies
-warning      regularizer-dropped         lstm   kernel            l2(0.01)                   nothing: TensorFlow.js does not ask recurrent cells
-warning      implicit-coefficient        out    kernel            l1l2(l1 = 0.01, l2 = 0.5)  once
+warning      regularizer-dropped         lstm   kernel            l2(0.01)                   nothing: TensorFlow.js leaves out recurrent cells
+information  implicit-coefficient        out    kernel            l1l2(l1 = 0.01, l2 = 0.5)  once
 information  kernel-without-regularizer  lstm   recurrent_kernel  none                       nothing
 
 regularizer-dropped: Call \`enforceRegularizers(model)\` before training: it adds what is declared, as Keras does. (Or declare none and call \`addWeightDecay(model, {l2: …})\`.)
@@ -583,8 +603,8 @@ kernel-without-regularizer: If that is not meant, call \`addWeightDecay(model, {
     expect(JSON.parse(JSON.stringify(audit))).toEqual({
       model: audit.model,
       regularizers: 2,
-      warnings: 2,
-      information: 1,
+      warnings: 1,
+      information: 2,
       findings: JSON.parse(JSON.stringify(findings)) as unknown,
     });
   });

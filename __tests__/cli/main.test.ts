@@ -80,13 +80,17 @@ describe('the report', () => {
       const model = await tf.models.modelFromJSON(modelTopology as never);
       if (model instanceof tf.Sequential) model.build();
       const audit = auditRegularizers(model, { topology: modelTopology });
-      const expected = JSON.parse(JSON.stringify(audit)) as { findings: object[]; model: string };
-      expected.findings = expected.findings.map((finding) => ({ ...finding, penalty: null }));
+      // Whether a weight begins at 0 is a matter of its values too.
+      const findings = audit.findings.filter(({ code }) => code !== 'l1-at-zero');
+      const count = (severity: string) => findings.filter((finding) => finding.severity === severity).length;
+      const [warnings, information] = [count('warning'), count('information')];
+      const all = findings.map((finding) => ({ ...finding, penalty: null }));
+      const expected = { ...audit.toJSON(), warnings, information, findings: all };
       model.dispose();
       for (const content of [modelTopology, { modelTopology, weightsManifest: [] }, { model_config: modelTopology }]) {
         file.write(content);
         const { code, out, err } = await run('audit', '--json', file.path);
-        expect({ code, err }).toEqual({ code: audit.warnings === 0 ? 0 : 1, err: '' });
+        expect({ code, err }).toEqual({ code: warnings === 0 ? 0 : 1, err: '' });
         expect(JSON.parse(out)).toEqual(expected);
       }
     },

@@ -1,30 +1,26 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { checkArguments, describe } from '../util/arguments.js';
-import { argumentFindings } from './arguments.js';
 import { auditedModel, type AuditedModel } from './audited-model.js';
-import { coefficientFindings } from './coefficients.js';
-import { countFindings } from './counts.js';
-import { kernelFindings } from './kernels.js';
+import { argumentFindings, topologyFindings } from './declaration-findings.js';
+import { modelFindings, noRegularizer } from './model-findings.js';
 import { RegularizationAudit } from './report.js';
-import { sequentialFindings } from './sequential.js';
-import { topologyFindings } from './topology.js';
-import { valueFindings } from './values.js';
+import { termFindings } from './term-findings.js';
 
 /** What `auditRegularizers` takes beside the model. */
 export interface AuditRegularizersArgs {
   /**
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,
-   * `kernelRegularizer` of a `depthwiseConv2d`, say; the saved form still shows them.
+   * for example the `kernelRegularizer` of a `depthwiseConv2d`; the saved form still shows them.
    */
   topology?: object | undefined;
 }
 
 /**
- * Where the regularizers of a model do not do what they look as if they did: dropped, counted several times, with
- * coefficients that nobody wrote, ignored, and so on.
+ * Where a model does not train as it looks: regularizers that are dropped, counted several times, ignored or spelled in a way
+ * that TensorFlow.js does not know, and an optimizer that cannot train or is asked for what it does not do.
  *
  * What training applies is read from the penalties that a training step would add now, so an audit after
- * `enforceRegularizers` or `addWeightDecay` shows what they mended.
+ * `enforceRegularizers` or `addWeightDecay` shows what they changed.
  *
  * @param model - A built model. Only read.
  * @returns The findings, none for a clean model; `print()` shows them as a table.
@@ -50,14 +46,12 @@ export const auditTopology = (model: LayersModel, topology: object): Regularizat
   report(auditedModel(model, false), topology);
 
 function report(audited: AuditedModel, topology: object | undefined): RegularizationAudit {
+  const declarations = [...argumentFindings(audited), ...topologyFindings(audited, topology)];
   const findings = [
-    ...countFindings(audited),
-    ...coefficientFindings(audited),
-    ...argumentFindings(audited),
-    ...topologyFindings(audited, topology),
-    ...valueFindings(audited),
-    ...sequentialFindings(audited),
-    ...kernelFindings(audited),
+    ...termFindings(audited),
+    ...declarations,
+    ...modelFindings(audited),
+    ...(declarations.length === 0 ? noRegularizer(audited) : []),
   ];
   const bySeverity = (severity: string) => findings.filter((finding) => finding.severity === severity);
   return new RegularizationAudit(audited.model.name, audited.terms.length, [

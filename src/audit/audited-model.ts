@@ -1,27 +1,32 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { declaredRegularizers, type DeclaredRegularizer } from '../regularizers/declared-regularizers.js';
-import { className, coefficients, type Regularizer } from '../host/regularizers.js';
 import { declaredPenalties } from '../host/penalties.js';
+import { coefficients, type Regularizer } from '../host/regularizers.js';
+import { builtModel } from '../host/trained-model.js';
+import {
+  declaredRegularizers,
+  regularizerText,
+  type DeclaredRegularizer,
+} from '../regularizers/declared-regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
 import { groupBy } from '../util/group-by.js';
 import { readNumbersSync } from '../util/scalars.js';
-import { builtModel } from '../host/trained-model.js';
-import { placedWeights, type PlacedWeight } from '../regularizers/weight-selection.js';
+import type { RegularizationFinding } from './report.js';
 
 /** One regularizer on one weight, with what the finders want to know of it. */
 export interface AuditedTerm extends DeclaredRegularizer {
-  /** `kernel`, say. */
+  /** For example `kernel`. */
   weightName: string;
   /** `l2(0.1)`; the class name of a custom regularizer. */
   text: string;
-  /** `undefined` for a custom class. */
+  /** `undefined` for another class than the host's. */
   coefficients: { l1: number; l2: number } | undefined;
   /** Whether the next `compile` would let training move it. */
   movable: boolean;
   /** The penalty as the host computes it, once; `undefined` without values. */
   value: number | undefined;
-  /** The same in float64 from the weight's values; `undefined` for a custom class, and without values. */
+  /** The same in float64 from the weight's values; `undefined` for another class, and without values. */
   recomputed: number | undefined;
 }
 
@@ -76,7 +81,7 @@ function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
   let values: number[] = [];
   if (hasValues) {
     tidy(() => {
-      values = readNumbersSync(declared.map(({ penalty }) => penalty.value()));
+      values = readNumbersSync(declared.map(({ penalty }) => penalty.declared()));
     });
   }
   return declared.map((term, index) => ({
@@ -90,7 +95,7 @@ function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
   }));
 }
 
-/** `l1 * sum|w| + l2 * sum w²` in float64; `undefined` for a custom regularizer. */
+/** `l1 * sum|w| + l2 * sum w²` in float64; `undefined` for another class. */
 function penaltyInFloat64(regularizer: Regularizer, weight: LayerVariable): number | undefined {
   const known = coefficients(regularizer);
   if (known === undefined) return undefined;
@@ -102,12 +107,20 @@ function penaltyInFloat64(regularizer: Regularizer, weight: LayerVariable): numb
   return (known.l1 === 0 ? 0 : known.l1 * absolute) + (known.l2 === 0 ? 0 : known.l2 * squares);
 }
 
-/** `l2(0.1)`, `l1l2(l1 = 0.1, l2 = 0.2)`, or the name of a custom class. */
-export function regularizerText(regularizer: Regularizer): string {
-  const known = coefficients(regularizer);
-  if (known === undefined) return className(regularizer);
-  const { l1, l2 } = known;
-  if (l1 !== 0 && l2 !== 0) return `l1l2(l1 = ${l1}, l2 = ${l2})`;
-  if (l1 !== 0) return `l1(${l1})`;
-  return l2 === 0 ? 'l1l2(0, 0)' : `l2(${l2})`;
-}
+/** `once`, `twice`, `3 times`; `nothing` for none. */
+export const times = (count: number): string => ['nothing', 'once', 'twice'][count] ?? `${count} times`;
+
+/** What findings about one regularizer on one weight have in common. */
+export const aboutTerm = (
+  term: AuditedTerm,
+): Pick<RegularizationFinding, 'layer' | 'weight' | 'declared' | 'applied' | 'penalty'> => ({
+  layer: term.path,
+  weight: term.weightName,
+  declared: term.text,
+  applied: times(term.applied),
+  penalty: penaltyOf(term),
+});
+
+/** As declared, and as a training step adds it; `null` without values. */
+const penaltyOf = ({ value, recomputed, applied }: AuditedTerm): RegularizationFinding['penalty'] =>
+  value === undefined ? null : { declared: recomputed ?? value, applied: applied === 0 ? 0 : applied * value };

@@ -1,5 +1,74 @@
-import type { RegularizationFinding } from './finding.js';
 import { printable, table } from './table.js';
+
+/** What a finding is about; the codes stay what they are from release to release. */
+export type RegularizationFindingCode =
+  /** Training never adds the penalty: recurrent cells, a model within a TimeDistributed, a Sequential within a Sequential. */
+  | 'regularizer-dropped'
+  /** A layer or model is shared, and training adds the penalty once a call. */
+  | 'penalty-counted-repeatedly'
+  /** `sequential.calculateLosses()` lacks a term that training adds. */
+  | 'nested-sequential-mismatch'
+  /** Training adds the penalty of a weight that it does not move. */
+  | 'frozen-layer-penalized'
+  /** An L1 penalty pushes weights away from 0 that Keras leaves there. */
+  | 'l1-at-zero'
+  /** Maybe `l1l2` filled in the 0.01. */
+  | 'implicit-coefficient'
+  /** The regularizer does nothing. */
+  | 'coefficient-zero'
+  /** The regularizer rewards large weights. */
+  | 'coefficient-negative'
+  /** A coefficient is NaN or infinite. */
+  | 'coefficient-not-finite'
+  /** A regularizer was assigned to a layer whose weights were there already. */
+  | 'assigned-after-build'
+  /** The layer does not use this argument. */
+  | 'ignored-argument'
+  /** The layer's `activityRegularizer` is set, and TensorFlow.js does not use it. */
+  | 'activity-regularizer-ignored'
+  /** A trainable kernel has no regularizer, while others have one. */
+  | 'kernel-without-regularizer'
+  /** The model has no penalty at all: maybe an option is misspelled, of which TensorFlow.js leaves no trace. */
+  | 'no-regularizer'
+  /** `trainable` of weights was changed after `compile`. */
+  | 'trainable-changed'
+  /** The optimizer's learning rate is no number: training makes every weight NaN, or throws. */
+  | 'learning-rate-not-a-number'
+  /** A member of the optimizer asks for clipped gradients, and TensorFlow.js clips none. */
+  | 'clipping-ignored'
+  /** TensorFlow.js computes another penalty than the weights and coefficients give. */
+  | 'penalty-disagrees';
+
+/** Something about a model's regularizers that is not as it looks. */
+export interface RegularizationFinding {
+  /** What it is about. */
+  code: RegularizationFindingCode;
+  /** `'warning'` where training does, or may do, another thing than declared; `'information'` where it is only good to know. */
+  severity: 'warning' | 'information';
+  /**
+   * The layer, after the names of the models and wrappers around it, as in `regularizationTerms`: `encoder/dense_1`; the model's
+   * name for what is about all of it.
+   */
+  layer: string;
+  /** The weight's name within the layer, for example `kernel`; `null` where there is none. */
+  weight: string | null;
+  /** What is declared, in words: `l2(0.1)`. */
+  declared: string;
+  /** What training makes of it, in words. */
+  applied: string;
+  /** What to do. */
+  remedy: string;
+  /**
+   * The penalty at the current weights, in the unit of the loss; `null` where there is nothing to compute it from, and in
+   * the audit of a topology alone.
+   */
+  penalty: {
+    /** As declared, counted once. */
+    declared: number;
+    /** As a training step adds it. */
+    applied: number;
+  } | null;
+}
 
 const HEADINGS = ['severity', 'finding', 'layer', 'weight', 'declared', 'training applies'];
 

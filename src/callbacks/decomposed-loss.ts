@@ -4,6 +4,7 @@ import { fitProgressBar } from '../host/progress-bar.js';
 import type { Run } from '../host/run.js';
 import { checkAgainstMetrics, renameKeys, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { TrainingRun } from '../logs/training-run.js';
 import { resolveDecomposedLossArgs, TOTAL_LOSS, type DecomposedLossArgs } from './decomposed-loss-args.js';
 import { RunCallback } from './run-callback.js';
@@ -64,7 +65,8 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   protected override beginRun(run: Run): void {
-    const { breakdown, loss, yieldEvery } = this.#args;
+    const { breakdown, loss, warn, yieldEvery } = this.#args;
+    if (warn) run.models.forEach(warnOfDroppedRegularizers);
     const { dataLoss, regularizationLoss } = this.#keys;
     if (run.isLoop) this.#checkInLoop();
     else this.#watch = new TrainingRun(run, this.#keys, breakdown);

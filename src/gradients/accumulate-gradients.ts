@@ -6,7 +6,7 @@ import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tap
 import { foreignStep } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
+import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
@@ -63,7 +63,7 @@ export class AccumulatedGradients {
    * @param args - As of `trainStep`; class and sample weights act as they would in the whole batch.
    * @throws Error if they do not fit the model; model and what was added before are then as they were.
    */
-  async add(x: NamedTensors, y: NamedTensors, args: TrainStepArgs = {}): Promise<void> {
+  async add(x: NamedTensors, y: NamedTensors, args: BatchWeights = {}): Promise<void> {
     const trained = compiledModel(this.#model);
     const { values, result, samples } = await gradientPass('accumulateGradients', trained, x, y, args, {
       take: (loss, variables) => takeGradients(trained, loss, variables),

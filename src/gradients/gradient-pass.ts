@@ -5,7 +5,7 @@ import { withoutUpdate } from '../host/gradients.js';
 import { foreignStep } from '../host/step.js';
 import { rememberWeights } from '../host/weights.js';
 import { weightingBy } from '../loss/sample-weights.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
+import type { BatchWeights } from '../loss/train-step.js';
 import { checkArguments, checkData, type NamedTensors } from '../util/arguments.js';
 
 /** A forward pass in training, and what came of it. */
@@ -40,7 +40,7 @@ export async function gradientPass<T>(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
-  args: TrainStepArgs,
+  args: BatchWeights,
   { take, disposeResult, restoresWeights }: GradientTaker<T>,
 ): Promise<GradientPass<T>> {
   checkData(caller, 'x', x);

@@ -6,7 +6,7 @@ import { observeLoss, type LossOnTape } from '../host/loss-on-tape.js';
 import { disposeParts, foreignStep, keepParts, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
 import { readStep, type DecomposedLoss } from '../loss/parts.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
+import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
 import { sumOf } from '../util/scalars.js';
 import { gradientPass } from './gradient-pass.js';
@@ -47,7 +47,7 @@ export async function lossAndGradients(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
-  args: TrainStepArgs = {},
+  args: BatchWeights = {},
 ): Promise<LossAndGradients> {
   const trained = compiledModel(model);
   const { values, result } = await gradientPass('lossAndGradients', trained, x, y, args, {

@@ -11,7 +11,7 @@ export function shared<T>(name: string, make: () => T): T {
   return (registry[Symbol.for(`tfjs-decomposed-loss/1/${name}`)] ??= make());
 }
 
-/** From the inside out: what replaces an update, what the penalties are, who watches. */
+/** From the inside out: what replaces or extends an update, what the penalties are, who watches. */
 export const RANK = { update: 0, penalties: 1, watch: 2 } as const;
 
 type Rank = (typeof RANK)[keyof typeof RANK];

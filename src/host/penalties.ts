@@ -1,5 +1,6 @@
-import { cast, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
+import { subjectOf } from './added-penalties.js';
 import { isPassLoss } from './pass-loss.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { RANK, isPatched, patch, shared, unpatched } from './patch.js';
@@ -26,6 +27,12 @@ export interface Penalty {
   closure: (() => Scalar) | undefined;
   /** Equal for the calls of one penalty only; a layer that is called k times has k calls with the same key. */
   key: unknown;
+  /** Whether the derivative of `abs` at 0 is Keras's 0 for it, and not the host's -1. */
+  kerasAbs: boolean;
+  /** What it is multiplied by, read when it is computed: 1 where nothing changes that. */
+  factor(): number;
+  /** The penalty as it is declared, at the current weights, without the factor: a scalar of the active scope. */
+  declared(): Scalar;
   /** The penalty at the current weights, coefficient and factor included: a scalar of the active scope. */
   value(): Scalar;
 }
@@ -35,6 +42,8 @@ export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
 
 /** How a model adds its penalties up, where that is changed. */
 export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inForce(model, 'sum');
+/** What is to be said of a penalty before its factor is known. */
+type DeclaredPenalty = Omit<Penalty, 'factor' | 'value'>;
 
 /** The penalties of a model instead of the host's, from all that its layers declare. */
 export type PenaltyRule = (declared: Penalty[]) => Penalty[];
@@ -42,17 +51,39 @@ export type PenaltyRule = (declared: Penalty[]) => Penalty[];
 /** Adds penalties up: one scalar that carries the gradients of all; `parts`, kept, are the penalties by themselves. */
 export type PenaltySum = (penalties: readonly Penalty[], each: boolean) => { sum: Scalar; parts: Scalar[] };
 
-/** What a model adds as its penalties, instead of what the host adds. */
+/** What a model adds as its penalties, instead of what the host adds. The last rule and sum act, and all factors. */
 export interface PenaltyChange {
   rule?: PenaltyRule;
   sum?: PenaltySum;
+  /** What each penalty is multiplied by, read when it is computed. */
+  factor?: () => number;
 }
 
 const changes = shared('changes', () => new WeakMap<LayersModel, Set<PenaltyChange>>());
 
 /** The last change of a kind that is in force. */
-const inForce = <K extends keyof PenaltyChange>(model: LayersModel, kind: K): PenaltyChange[K] =>
+const inForce = <K extends 'rule' | 'sum'>(model: LayersModel, kind: K): PenaltyChange[K] =>
   [...(changes.get(model) ?? [])].filter((change) => change[kind] !== undefined).at(-1)?.[kind];
+
+/** The rule that chooses the penalties of a model; `undefined` where the host's own choice is in force. */
+export const penaltyRule = (model: LayersModel): PenaltyRule | undefined => inForce(model, 'rule');
+
+const factorOf = (model: LayersModel): number =>
+  [...(changes.get(model) ?? [])].reduce((product, { factor }) => product * (factor?.() ?? 1), 1);
+
+/** A penalty with the factor of a model that adds it, times those of the models within that. */
+function scaled(model: LayersModel, penalty: Penalty): Penalty {
+  const factor = (): number => penalty.factor() * factorOf(model);
+  return withFactor(penalty, factor);
+}
+
+function withFactor(penalty: DeclaredPenalty, factor: () => number): Penalty {
+  const value = (): Scalar => {
+    const now = factor();
+    return now === 1 ? penalty.declared() : tidy(() => mul(penalty.declared(), now));
+  };
+  return { ...penalty, factor, value };
+}
 
 /**
  * What a training step of a model adds to the loss of its outputs, in the order in which it adds it: layer by layer, once for each time
@@ -62,14 +93,17 @@ const inForce = <K extends keyof PenaltyChange>(model: LayersModel, kind: K): Pe
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
 export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
-  const rule = inForce(model, 'rule');
-  if (rule) return rule(declaredPenalties(model, prefix));
-  return layerCalls(model, prefix).flatMap((call) =>
+  const rule = penaltyRule(model);
+  const losses = rule ? rule(declaredPenalties(model, prefix)) : lossesOfHost(model, prefix);
+  return losses.map((loss) => (isPenalty(loss) ? scaled(model, loss) : loss));
+}
+
+const lossesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
+  layerCalls(model, prefix).flatMap((call) =>
     isModelOfLayers(call.layer)
       ? appliedLosses(call.layer, `${call.path}/`)
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
-}
 
 /** The penalties among what a training step of a model adds. */
 export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses(model).filter(isPenalty);
@@ -105,23 +139,18 @@ function penaltiesIn(call: Place): Penalty[] {
   return open.flatMap((place) => {
     const { layer, path, around } = place;
     const isRepeated = around.length > 0 || call.path !== call.layer.name;
-    const common = {
-      kind: 'penalty' as const,
-      path,
-      layer,
-      outerLayer: call.layer,
-      recurrent: false,
-      isRepeated,
-      added: false,
-    };
-    if (computesItsOwn(layer)) return computedPenalties(layer).map((one) => ({ ...common, ...one }));
+    const plain = { kind: 'penalty', recurrent: false, added: false, kerasAbs: false } as const;
+    const common = { ...plain, path, layer, outerLayer: call.layer, isRepeated };
+    const whole = (one: DeclaredPenalty): Penalty => withFactor(one, () => 1);
+    if (computesItsOwn(layer)) return computedPenalties(layer).map((one) => whole({ ...common, ...one }));
     if (layer instanceof LayersModel) return [];
     const own = layer.losses.filter((closure) => !found.has(closure));
     own.forEach((closure) => found.add(closure));
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
-      const kind = !isPassLoss(layer) || index > 0 ? 'penalty' : layer.isTerm ? 'term' : 'activity';
-      return { ...common, kind, recurrent, closure, key: closure, value: () => closure(), ...subjects.get(closure) };
+      const own = { ...common, recurrent, closure, key: closure, declared: () => closure(), ...subjectOf(closure) };
+      if (!isPassLoss(layer) || index > 0) return whole(own);
+      return whole(layer.isTerm ? { ...own, kind: 'term' } : { ...own, kind: 'activity', kerasAbs: true });
     });
   });
 }
@@ -132,12 +161,12 @@ const computesItsOwn = (layer: Layer): boolean =>
     ? !isModelOfLayers(layer)
     : layer.calculateLosses !== layers.Layer.prototype.calculateLosses;
 
-function computedPenalties(layer: Layer): Array<Pick<Penalty, 'closure' | 'key' | 'value'>> {
+function computedPenalties(layer: Layer): Array<Pick<Penalty, 'closure' | 'key' | 'declared'>> {
   const count = tidy(() => layer.calculateLosses().length);
   return Array.from({ length: count }, (_, index) => ({
     closure: undefined,
     key: `${layer.id}#${index}`,
-    value: () => tidy(() => layer.calculateLosses()[index]!),
+    declared: () => tidy(() => layer.calculateLosses()[index]!),
   }));
 }
 
@@ -152,20 +181,28 @@ const isModelOfLayers = (layer: Layer): layer is LayersModel =>
  * Changes what a model adds as its penalties, in its own training and where it is nested in another model.
  *
  * @returns Undoes the change.
- * @throws Error within a training step that is watched, or if the model has a `calculateLosses` of its own; nothing is changed
- *   then.
+ * @throws Error within a training step that is watched (a factor excepted), or if the model has a `calculateLosses` of its own;
+ *   nothing is changed then.
  */
 export function changePenalties(model: LayersModel, change: PenaltyChange): () => void {
-  checkNotInStep(model);
+  if (!addsThoseOfLayers(model)) throw computesByItself(model);
+  const isFactor = change.rule === undefined && change.sum === undefined;
+  if (!isFactor) checkNotInStep(model);
   const all = changes.get(model) ?? new Set<PenaltyChange>();
   changes.set(model, all.add(change));
   const release = patch(internals(model), 'calculateLosses', RANK.penalties, () => () => computed(model));
   return () => {
-    checkNotInStep(model);
+    if (!isFactor) checkNotInStep(model);
     all.delete(change);
     release();
   };
 }
+
+const computesByItself = ({ name }: LayersModel): Error =>
+  new Error(
+    `Expected \`${name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its own. ` +
+      'Leave that model as it is.',
+  );
 
 /** What `calculateLosses` of a changed model returns. */
 function computed(model: LayersModel): Scalar[] {
@@ -189,12 +226,6 @@ function checkNotInStep(model: LayersModel): void {
   );
 }
 
-/** What a penalty is on, where it is on the list of another layer than the one whose weight it penalises. */
-const subjects = shared('subjects', () => new WeakMap<() => Scalar, Pick<Penalty, 'path' | 'layer' | 'added'>>());
-
-/** Whether a function was made by `addPenalty`. */
-export const wasAdded = (closure: () => Scalar): boolean => subjects.has(closure);
-
 /**
  * The layers whose list of penalties a training step adds, and how often it does: a wrapper and the layer in it have one list,
  * so the calls of both count for both.
@@ -206,22 +237,4 @@ export function layersWithPenalties(model: LayersModel): Map<Layer, number> {
     layerCalls(one).flatMap(({ layer }) => (layer instanceof LayersModel ? calls(layer) : [layer]));
   const all = calls(model).filter((layer) => !computesItsOwn(layer));
   return new Map(all.map((layer) => [layer, all.filter(({ losses }) => losses === layer.losses).length]));
-}
-
-/**
- * Adds a penalty to the list of a layer.
- *
- * @param carrier - One of `layersWithPenalties`.
- * @param subject - The layer whose weight it penalises, and that layer's path.
- * @returns Whether it is still on the list, and how to remove it.
- */
-export function addPenalty(
-  carrier: Layer,
-  penalty: () => Scalar,
-  subject: Pick<Penalty, 'path' | 'layer'>,
-): { isActive(): boolean; remove(): void } {
-  subjects.set(penalty, { ...subject, added: true });
-  carrier.addLoss(penalty);
-  const place = (): number => carrier.losses.indexOf(penalty);
-  return { isActive: () => place() !== -1, remove: () => void carrier.losses.splice(place(), 1) };
 }

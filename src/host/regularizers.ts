@@ -1,8 +1,9 @@
 import { serialization, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { initializers, layers, regularizers } from '@tensorflow/tfjs-layers';
+import { subjectOf } from './added-penalties.js';
 import type { Layer } from './model.js';
 import { RANK, patch, shared } from './patch.js';
-import { wasAdded, type Penalty } from './penalties.js';
+import type { Penalty } from './penalties.js';
 
 /** A regularizer, the host's or a custom class; the host requires no more of it. */
 export interface Regularizer {
@@ -35,6 +36,16 @@ export const heldRegularizer = (layer: Layer, argument: string): unknown =>
   (layer as unknown as { [member: string]: unknown })[argument];
 
 /**
+ * What every regularizer of the host is derived from, which the host does not export; it accepts no others in a layer.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L132-L147 | getRegularizer}
+ */
+export const RegularizerBase = Object.getPrototypeOf(L1L2) as {
+  new (): Regularizer & serialization.Serializable;
+  fromConfig: serialization.FromConfigMethod<serialization.Serializable>;
+};
+
+/**
  * The coefficients of one of the host's own regularizers, also under another name: a derived class with the same
  * penalty. `undefined` for any other class.
  */
@@ -62,14 +73,14 @@ export interface PenaltySource {
 }
 
 /**
- * Computes a penalty and finds the regularizer and the weight that it comes from: the host closes over both, so it watches
+ * Computes a penalty, without its factor, and finds the regularizer and the weight that it comes from: the host closes over both, so it watches
  * the `apply` of every regularizer that the layer may use meanwhile.
  *
  * @returns The value, which the caller disposes, and its source; `null` for one on activations or a loss that was added by
  *   hand.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1293-L1295 | Layer.addWeight}
  */
-export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; source: PenaltySource | null } {
+export function inspectPenalty({ layer, declared }: Penalty): { value: Scalar; source: PenaltySource | null } {
   const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
   const releases = applyOwners(layer).map((owner) =>
     patch(
@@ -85,7 +96,7 @@ export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; sour
     ),
   );
   try {
-    const computed = value();
+    const computed = declared();
     const origin = applied.find(({ result }) => result === computed);
     const weight = layer.weights.find((candidate) => candidate.read() === origin?.argument);
     const source = origin && weight ? { regularizer: origin.regularizer, weight } : null;
@@ -98,12 +109,21 @@ export function inspectPenalty({ layer, value }: Penalty): { value: Scalar; sour
 const sources = shared('sources', () => new WeakMap<() => Scalar, PenaltySource | null>());
 
 /**
- * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. The penalty
- * is computed once to find out.
+ * The regularizer and the weight that a penalty comes from; `null` where there are none, or only its layer knows. Nothing is
+ * computed for it but a loss that was added by hand, and that once in its life.
  */
 export function sourceOf(penalty: Penalty): PenaltySource | null {
-  const { closure, kind } = penalty;
+  const { closure, kind, layer } = penalty;
   if (closure === undefined || kind === 'activity') return null;
+  if (isOfRegularizer(closure)) {
+    const found: Array<PenaltySource | null> = [];
+    tidy(() => {
+      const [one] = withStub(applyOwners(layer), (ask) => [ask(closure)]);
+      const weight = layer.weights.find((candidate) => candidate.read() === one?.weight);
+      found.push(one && weight ? { regularizer: one.regularizer, weight } : null);
+    });
+    return found[0]!;
+  }
   const known = sources.get(closure);
   if (known !== undefined) return known;
   const found: Array<PenaltySource | null> = [];
@@ -112,13 +132,80 @@ export function sourceOf(penalty: Penalty): PenaltySource | null {
   return found[0]!;
 }
 
+/** A regularizer, and the tensor that it is to be applied to. */
+export interface Application {
+  regularizer: Regularizer;
+  weight: Tensor;
+}
+
 /**
- * Whether a loss is one that the host made of a regularizer and a weight, or an added penalty: always that of the same two. A
- * loss that was added by hand may be another one at each step. The host makes all of its own from one line of code, by which
- * they are known.
+ * What penalties are, before they are computed: for one that only applies one of the host's own regularizers the application,
+ * which is still to be made, for any other its value, without the factor.
+ */
+export const unappliedPenalties = (penalties: readonly Penalty[]): Array<Application | Scalar> =>
+  withStub([L1L2.prototype], (ask) =>
+    penalties.map(({ closure, kind, declared }) => {
+      if (closure === undefined || kind === 'activity' || !isOfRegularizer(closure)) return declared();
+      const results: Scalar[] = [];
+      const application = ask(() => {
+        results.push(declared());
+        return results[0]!;
+      });
+      return application ?? results[0]!;
+    }),
+  );
+
+/** What `apply` returns while it is only noted. */
+const UNAPPLIED = {} as Scalar;
+
+/** Asks which regularizer a penalty applies to what; `undefined` where it computed something else. */
+type Ask = (penalty: () => Scalar) => Application | undefined;
+
+/**
+ * While `run` asks for penalties, the `apply` of some classes only notes what it is called with. To be asked of penalties that
+ * return what `apply` returns.
+ *
+ * @param owners - Where `apply` is defined for those classes.
+ */
+function withStub<T>(owners: readonly Regularizer[], run: (ask: Ask) => T): T {
+  let isAsking = false;
+  let noted: Application | undefined;
+  const releases = owners.map((owner) =>
+    patch(
+      owner,
+      'apply',
+      RANK.watch,
+      (apply) =>
+        function (this: Regularizer, weight) {
+          // A derived class that calls `super.apply` computes with the result.
+          if (!isAsking || this.apply !== owner.apply) return apply.call(this, weight);
+          noted = { regularizer: this, weight };
+          return UNAPPLIED;
+        },
+    ),
+  );
+  try {
+    return run((penalty) => {
+      noted = undefined;
+      isAsking = true;
+      try {
+        return penalty() === UNAPPLIED ? noted : undefined;
+      } finally {
+        isAsking = false;
+      }
+    });
+  } finally {
+    releases.forEach((release) => release());
+  }
+}
+
+/**
+ * Whether a penalty only applies a regularizer to a weight, and returns what that gives: those that `addPenalty` made, and those
+ * that the host makes, all from one line of code, by which they are known. A loss that was added by hand may have the same
+ * text, and another regularizer or weight at each step: so what they are is to be asked anew each time.
  */
 export const isOfRegularizer = (closure: () => Scalar): boolean =>
-  wasAdded(closure) || String(closure) === (hostCode ??= findHostCode());
+  subjectOf(closure) !== undefined || String(closure) === (hostCode ??= findHostCode());
 
 let hostCode: string | undefined;
 

@@ -55,7 +55,9 @@ export function weightPaths(model: LayersModel): Map<string, string> {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
  * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
  */
-export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
-  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
-  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
-}
+export const movedWeights = (model: LayersModel): Set<Layer['weights'][number]> =>
+  new Set((trainableAtCompile(model) ?? model.trainableWeights).filter(({ trainable }) => trainable));
+
+/** The weights that were trainable when the model was compiled; `undefined` where it was not. */
+export const trainableAtCompile = (model: LayersModel): Layer['weights'] | undefined =>
+  (model as unknown as { collectedTrainableWeights?: Layer['weights'] }).collectedTrainableWeights;

@@ -3,12 +3,13 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { runStep, standardizeBatch, type Batch } from '../host/batch.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
-import { checkArguments, checkData, type ClassWeights, type NamedTensors } from '../util/arguments.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
+import { checkArguments, checkData, checkFlag, type ClassWeights, type NamedTensors } from '../util/arguments.js';
 import { readStep, type DecomposedLoss } from './parts.js';
 import { weightingBy } from './sample-weights.js';
 
-/** What `trainStep` takes beside the model and the batch. */
-export interface TrainStepArgs {
+/** How much each class and each sample of a batch counts. */
+export interface BatchWeights {
   /** The weight of each class in the loss, as in `model.fit`. Default: all count the same. */
   classWeight?: ClassWeights | undefined;
   /**
@@ -18,6 +19,14 @@ export interface TrainStepArgs {
    * TensorFlow.js has by name do. TensorFlow.js's own `fit` does not take sample weights. Default: all count the same.
    */
   sampleWeight?: NamedTensors | undefined;
+}
+
+/** What `trainStep` takes beside the model and the batch. */
+export interface TrainStepArgs extends BatchWeights {
+  /**
+   * Whether to warn, once a model, where it declares regularizers that training does not apply. Default `true`.
+   */
+  warn?: boolean | undefined;
 }
 
 /**
@@ -41,7 +50,9 @@ export async function trainStep(
   const trained = compiledModel(model);
   checkData('trainStep', 'x', x);
   checkData('trainStep', 'y', y);
-  checkArguments('trainStep', args, ['classWeight', 'sampleWeight']);
+  checkArguments('trainStep', args, ['classWeight', 'sampleWeight', 'warn']);
+  checkFlag('trainStep', 'warn', args.warn);
+  if (args.warn !== false) warnOfDroppedRegularizers(model);
   const batch = await standardizeBatch(trained, x, y, args.classWeight);
   const { values, step } = runWatched(trained, batch, args.sampleWeight);
   try {

@@ -1,11 +1,13 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
-import { sourceOf, type PenaltySource } from '../host/regularizers.js';
+import { className, coefficients, sourceOf, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
+import { isOrthogonal } from './orthogonal.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */
 export interface DeclaredRegularizer extends PenaltySource {
+  /** As training adds it, or as it is declared where training does not. */
   penalty: Penalty;
   /** Names of the models, wrappers and directions around it, and of the layer; of a cell only where it is one of several. */
   path: string;
@@ -36,16 +38,16 @@ export interface DeclaredRegularizer extends PenaltySource {
  */
 export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] {
   const trained = builtModel(model);
-  const applied = new Map(distinct(appliedPenalties(trained)).map(({ penalty, calls }) => [penalty.key, calls]));
+  const applied = new Map(distinct(appliedPenalties(trained)).map((one) => [one.penalty.key, one]));
   const moved = movedWeights(trained);
-  return distinct(declaredPenalties(trained)).flatMap(({ penalty, calls }) => {
-    const source = sourceOf(penalty);
+  return distinct(declaredPenalties(trained)).flatMap(({ penalty: declared, calls }) => {
+    const source = sourceOf(declared);
     if (source === null) return [];
-    const { path, layer: owner, outerLayer: layer, recurrent } = penalty;
-    const times = applied.get(penalty.key) ?? 0;
-    return [
-      { ...source, penalty, path, owner, layer, calls, applied: times, recurrent, frozen: !moved.has(source.weight) },
-    ];
+    const { path, layer: owner, outerLayer: layer, recurrent } = declared;
+    const added = applied.get(declared.key);
+    const penalty = added?.penalty ?? declared;
+    const frozen = !moved.has(source.weight);
+    return [{ ...source, penalty, path, owner, layer, calls, applied: added?.calls ?? 0, recurrent, frozen }];
   });
 }
 
@@ -58,4 +60,22 @@ export function distinct(penalties: readonly Penalty[]): Array<{ penalty: Penalt
     else byKey.set(penalty.key, { penalty, calls: 1 });
   }
   return [...byKey.values()];
+}
+
+/** `l2(0.1)`, `l1l2(l1 = 0.1, l2 = 0.2)`, `orthogonal(0.1, 'rows')`, or the name of another class. */
+export function regularizerText(regularizer: Regularizer): string {
+  const known = coefficients(regularizer);
+  if (isOrthogonal(regularizer)) return `orthogonal(${regularizer.factor}, '${regularizer.mode}')`;
+  if (known === undefined) return className(regularizer);
+  const { l1, l2 } = known;
+  if (l1 !== 0 && l2 !== 0) return `l1l2(l1 = ${l1}, l2 = ${l2})`;
+  if (l1 !== 0) return `l1(${l1})`;
+  return l2 === 0 ? 'l1l2(0, 0)' : `l2(${l2})`;
+}
+
+/** Whether a regularizer is known to do nothing: its coefficients are 0. */
+export function isIdle(regularizer: Regularizer): boolean {
+  if (isOrthogonal(regularizer)) return regularizer.factor === 0;
+  const known = coefficients(regularizer);
+  return known?.l1 === 0 && known.l2 === 0;
 }

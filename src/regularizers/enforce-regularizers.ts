@@ -1,9 +1,10 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { withKerasAbs } from '../host/abs.js';
 import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { checkArguments, checkFlag } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 
@@ -108,13 +109,7 @@ export function enforceRegularizers(model: LayersModel, args: EnforceRegularizer
 
 function resolve(args: EnforceRegularizersArgs): Required<EnforceRegularizersArgs> {
   checkArguments('enforceRegularizers', args, OPTIONS);
-  for (const [name, value] of Object.entries(args)) {
-    if (value !== undefined && typeof value !== 'boolean') {
-      throw new Error(
-        `Expected \`${name}\` of \`enforceRegularizers\` to be true or false, got ${describe(value)}. Pass a boolean.`,
-      );
-    }
-  }
+  Object.entries(args).forEach(([name, value]) => checkFlag('enforceRegularizers', name, value));
   const { recurrent = true, sharedOnce = true, frozen = false } = args;
   return { recurrent, sharedOnce, frozen };
 }
@@ -127,13 +122,18 @@ function asInKeras(
 ): Penalty[] {
   const moved = options.frozen ? movedWeights(model) : undefined;
   const seen = new Set<unknown>();
-  return declared.filter((penalty) => {
+  const counted = declared.filter((penalty) => {
     if (penalty.recurrent && !options.recurrent) return false;
     const source = moved && sourceOf(penalty);
     if (source && !moved.has(source.weight)) return false;
     if (!options.sharedOnce || penalty.closure === undefined || penalty.kind === 'activity') return true;
     return !seen.has(penalty.key) && seen.add(penalty.key);
   });
+  return counted.map((penalty) => ({
+    ...penalty,
+    kerasAbs: true,
+    declared: () => withKerasAbs(() => penalty.declared()),
+  }));
 }
 
 function changes(trained: LayersModel, before: readonly Penalty[]): EnforcedChange[] {

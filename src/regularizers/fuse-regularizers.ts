@@ -1,17 +1,19 @@
-import { cast, clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, Variable, cast, clone, dispose, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { withKerasAbs } from '../host/abs.js';
+import { appliedPenalties, changePenalties, type Penalty, type PenaltySum } from '../host/penalties.js';
 import {
-  addsThoseOfLayers,
-  appliedPenalties,
-  changePenalties,
-  type Penalty,
-  type PenaltySum,
-} from '../host/penalties.js';
-import { actingCoefficients, isOfRegularizer, sourceOf, type PenaltySource } from '../host/regularizers.js';
+  actingCoefficients,
+  isOfRegularizer,
+  sourceOf,
+  unappliedPenalties,
+  type Application,
+  type PenaltySource,
+} from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
 import { sumOf } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
-import { fusedPenalty, type Coefficients } from './fused-penalty.js';
+import { fusedPenalty, type FusedPenalty } from './fused-penalty.js';
 import { shortName } from './penalty-groups.js';
 
 /** What `fuseRegularizers` did. */
@@ -43,8 +45,8 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
  * Has training compute the same penalties in less time: those of TensorFlow.js's own L1, L2 and L1L2 classes and of
  * Keras's `L1` and `L2` as one operation, with a gradient of its own.
  *
- * Value and gradient are the host's to float32 rounding, the gradient of `abs` at zero (-1) included; second derivatives
- * work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
+ * Value and gradient are those of the penalties as they were, to float32 rounding. So the derivative of `abs` at 0 stays the
+ * host's -1, and Keras's 0 where `enforceRegularizers` or `addWeightDecay` made it that; second derivatives work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
  * after the model is compiled again. Penalties that come later, by `addWeightDecay` or `enforceRegularizers`, are fused
  * as well, and coefficients are read at each step. What the model saves is the same as before, so a loaded model needs
  * the call again. Calling it again returns the same.
@@ -58,19 +60,17 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   const former = inForce.get(trained);
   if (former !== undefined) return former;
 
-  checkAddsThoseOfLayers(trained);
   const all = distinct(appliedPenalties(trained)).map(({ penalty }) => penalty);
   let undo: (() => void) | undefined = undefined;
   const handle: FusedRegularizers = {
-    fused: all.filter((penalty) => fusable(penalty) !== undefined).map(named),
-    leftAlone: all.filter((penalty) => fusable(penalty) === undefined).map(named),
+    fused: all.filter(isFusable).map(named),
+    leftAlone: all.filter((penalty) => !isFusable(penalty)).map(named),
     restore() {
       undo?.();
       undo = undefined;
     },
   };
   undo = changeTrained(model, trained, (one) => {
-    checkAddsThoseOfLayers(one);
     const restore = changePenalties(one, { sum: fusedSum });
     inForce.set(one, handle);
     return () => {
@@ -81,26 +81,23 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
   return handle;
 }
 
-function checkAddsThoseOfLayers(model: LayersModel): void {
-  if (addsThoseOfLayers(model)) return;
-  throw new Error(
-    `Expected \`${model.name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its ` +
-      'own. Leave that model as it is.',
-  );
-}
-
 function named(penalty: Penalty): FusedTerm {
   const source = knownSource(penalty);
   return { layer: penalty.path, weight: source && shortName(source.weight) };
+}
+
+function isFusable(penalty: Penalty): boolean {
+  const source = knownSource(penalty);
+  return source !== null && fusable({ regularizer: source.regularizer, weight: source.weight.read() }) !== undefined;
 }
 
 /** A loss that was added by hand is not even computed for this: it may count how often it is. */
 const knownSource = (penalty: Penalty): PenaltySource | null =>
   penalty.closure !== undefined && isOfRegularizer(penalty.closure) ? sourceOf(penalty) : null;
 
-interface Group extends Coefficients {
+interface Group extends FusedPenalty {
   places: number[];
-  sources: PenaltySource[];
+  weights: Tensor[];
 }
 
 const fusedSum: PenaltySum = (penalties, each) => {
@@ -117,38 +114,40 @@ const fusedSum: PenaltySum = (penalties, each) => {
 function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): Scalar {
   const others: Scalar[] = [];
   const groups = new Map<string, Group>();
-  penalties.forEach((penalty, place) => {
-    const term = fusable(penalty);
+  unappliedPenalties(penalties).forEach((found, place) => {
+    const { kerasAbs } = penalties[place]!;
+    const factor = penalties[place]!.factor();
+    const term = found instanceof Tensor ? undefined : fusable(found);
     if (term === undefined) {
-      const value = cast(penalty.value(), 'float32');
+      const declared = found instanceof Tensor ? found : applied(found, kerasAbs);
+      const value = cast(factor === 1 ? declared : mul<Scalar>(declared, factor), 'float32');
       others.push(value);
       if (each) parts[place] = keep(clone(value));
       return;
     }
+    const { weight, l1, l2 } = term;
     // Apart by whether the weight is trained: the gradients of one operation are computed together.
-    const key = `${term.l1} ${term.l2} ${term.source.weight.trainable}`;
-    const group = groups.get(key) ?? { l1: term.l1, l2: term.l2, places: [], sources: [] };
+    const isTrained = weight instanceof Variable && weight.trainable;
+    const key = [l1, l2, factor, kerasAbs, isTrained].join();
+    const group = groups.get(key) ?? { l1, l2, factor, kerasAbs, places: [], weights: [] };
     group.places.push(place);
-    group.sources.push(term.source);
+    group.weights.push(weight);
     groups.set(key, group);
   });
-  const sums = [...groups.values()].map(({ places, sources, ...group }) => {
-    const fused = fusedPenalty(
-      sources.map(({ weight }) => weight.read()),
-      group,
-      each,
-    );
+  const sums = [...groups.values()].map(({ places, weights, ...group }) => {
+    const fused = fusedPenalty(weights, group, each);
     fused.parts.forEach((part, index) => (parts[places[index]!] = part));
     return fused.sum;
   });
   return sumOf([...sums, ...others]);
 }
 
-/** The weight and the coefficients of a penalty that a class we know computes; `undefined` for any other. */
-function fusable(penalty: Penalty): ({ source: PenaltySource } & Coefficients) | undefined {
-  const source = knownSource(penalty);
-  if (source === null) return undefined;
-  const known = actingCoefficients(source.regularizer);
+const applied = ({ regularizer, weight }: Application, kerasAbs: boolean): Scalar =>
+  kerasAbs ? withKerasAbs(() => regularizer.apply(weight)) : regularizer.apply(weight);
+
+/** The coefficients of a penalty that a class we know computes; `undefined` for any other. */
+function fusable({ regularizer, weight }: Application): { weight: Tensor; l1: number; l2: number } | undefined {
+  const known = actingCoefficients(regularizer);
   const isPenalty = known !== undefined && (known.l1 !== 0 || known.l2 !== 0);
-  return isPenalty && source.weight.read().dtype === 'float32' ? { source, ...known } : undefined;
+  return isPenalty && weight.dtype === 'float32' ? { weight, ...known } : undefined;
 }

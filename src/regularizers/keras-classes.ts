@@ -1,6 +1,7 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import { L1L2, registeredClass } from '../host/regularizers.js';
 import { registerActivityRegularization } from './activity-regularization.js';
+import { registerOrthogonal } from './orthogonal.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
 const OURS = Symbol.for('tfjs-decomposed-loss/keras');
@@ -42,10 +43,10 @@ export interface RegisterKerasClassesArgs {
 }
 
 /**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later,
- * and models with an `ActivityRegularization`, of Keras or of `activityRegularization`.
+ * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later, its
+ * `OrthogonalRegularizer`, and models with an `ActivityRegularization`, of Keras or of `activityRegularization`.
  *
- * TensorFlow.js knows only `L1L2` and refuses every other Keras model with "Unknown regularizer: L2". The classes
+ * TensorFlow.js knows only `L1L2` and refuses every other Keras model with "Unknown regularizer: L2". The first two classes
  * registered here are TensorFlow.js's own penalty under those names, so a model trains as if it had been declared with
  * `tf.regularizers.l1` and `l2`, and is saved again under the names that Keras reads. To register a second time does
  * nothing. `import 'tfjs-decomposed-loss/keras'` does the same.
@@ -66,4 +67,5 @@ export function registerKerasClasses({ overwrite = false }: RegisterKerasClasses
   }
   missing.forEach((regularizer) => serialization.registerClass<serialization.Serializable>(regularizer));
   registerActivityRegularization();
+  registerOrthogonal();
 }

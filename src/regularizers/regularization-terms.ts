@@ -5,6 +5,7 @@ import { className, coefficients, inspectPenalty, type PenaltySource } from '../
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
+import { isOrthogonal } from './orthogonal.js';
 import { shortName } from './penalty-groups.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
@@ -15,19 +16,19 @@ export interface RegularizationTerm {
   weight: string | null;
   /**
    * `'l1'` or `'l2'` for TensorFlow.js's own regularizers, of which an `l1l2` with both makes two terms (and one with
-   * neither a single `'l1l2'`); `'custom'` for any other class, `'activity'` for an `activityRegularization` layer,
+   * neither a single `'l1l2'`); `'orthogonal'`; `'custom'` for any other class, `'activity'` for an `activityRegularization` layer,
    * `'added'` for a loss added with `layer.addLoss`.
    */
-  kind: 'l1' | 'l2' | 'l1l2' | 'custom' | 'activity' | 'added';
+  kind: 'l1' | 'l2' | 'l1l2' | 'orthogonal' | 'custom' | 'activity' | 'added';
   /** The regularizer's class name; `null` for activations and for a loss added by hand. */
   regularizer: string | null;
-  /** The coefficient of the sum of absolute values in this term; 0 where it has none, or where only a custom class knows. */
+  /** The coefficient of the sum of absolute values in this term; 0 where it has none, or where only another class knows. */
   l1: number;
-  /** The coefficient of the sum of squares in this term; 0 where it has none, or where only a custom class knows. */
+  /** The coefficient of the sum of squares in this term; 0 where it has none, or where only another class knows. */
   l2: number;
   /**
-   * What training adds to the loss for this term at the current weights: coefficient and calls included. 0 for
-   * activations, which there are none of without data: `evaluate` has their penalty.
+   * What training adds to the loss for this term at the current weights: coefficient and calls included, and the factor of
+   * a `regularizationSchedule` while it trains. 0 for activations, which there are none of without data: `evaluate` has their penalty.
    */
   value: number;
   /** `value` as a fraction of the whole regularization loss, 0 where that is 0. */
@@ -59,9 +60,10 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
       const { value, source } = inspectPenalty(penalty);
       const { layer, path } = penalty;
       const named = penalty.kind === 'activity' ? [activityPart(layer.getConfig(), value)] : split(value, source);
-      return named.map((part) => ({ ...part, layer: path, calls }));
+      const times = calls * penalty.factor();
+      return named.map((part) => ({ ...part, layer: path, calls, times }));
     });
-    const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
+    const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.times);
     const whole = sumOfNumbers(values);
     terms = parts.map(({ layer, weight, kind, regularizer, l1, l2, calls }, row) => {
       const value = values[row]!;
@@ -81,7 +83,8 @@ function split(value: Scalar, source: PenaltySource | null): Part[] {
   if (source === null) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];
   const known = coefficients(source.regularizer);
   const named = { weight: shortName(source.weight), regularizer: className(source.regularizer) };
-  if (known === undefined) return [{ ...named, kind: 'custom', l1: 0, l2: 0, value }];
+  const kind = isOrthogonal(source.regularizer) ? 'orthogonal' : 'custom';
+  if (known === undefined) return [{ ...named, kind, l1: 0, l2: 0, value }];
   const { l1, l2 } = known;
   if (l1 === 0 || l2 === 0) return [{ ...named, kind: l1 !== 0 ? 'l1' : l2 !== 0 ? 'l2' : 'l1l2', l1, l2, value }];
   const weight = source.weight.read();

@@ -1,6 +1,7 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { regularizers, type LayerVariable, type LayersModel } from '@tensorflow/tfjs-layers';
-import { addPenalty, appliedPenalties, layersWithPenalties } from '../host/penalties.js';
+import { addPenalty } from '../host/added-penalties.js';
+import { appliedPenalties, layersWithPenalties } from '../host/penalties.js';
 import { inspectPenalty, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
 import { checkArguments, describe } from '../util/arguments.js';

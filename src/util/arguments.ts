@@ -67,3 +67,13 @@ export function checkData(caller: string, name: 'x' | 'y', data: unknown): void 
     );
   }
 }
+
+/**
+ * Checks an option that is on or off.
+ *
+ * @throws Error that names the argument.
+ */
+export function checkFlag(caller: string, name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new Error(`Expected \`${name}\` of \`${caller}\` to be true or false, got ${describe(value)}. Pass a boolean.`);
+}

@@ -1,10 +1,12 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import type { Regularizer } from '../host/regularizers.js';
+import { heldRegularizer, type Regularizer } from '../host/regularizers.js';
+import { regularizerText } from '../regularizers/declared-regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { readNumbersSync } from '../util/scalars.js';
-import { regularizerText, type AuditedModel, type AuditedTerm } from './audited-model.js';
-import { times, type RegularizationFinding } from './finding.js';
+import { times, type AuditedModel, type AuditedTerm } from './audited-model.js';
+import type { RegularizationFinding } from './report.js';
 
 /** The weights that are not named as the argument which regularizes them. */
 const WEIGHT_NAMES: { [argument: string]: string } = {
@@ -14,7 +16,7 @@ const WEIGHT_NAMES: { [argument: string]: string } = {
 };
 
 /** The weight that an argument such as `kernelRegularizer` is for. */
-export const weightOf = (argument: string): string => WEIGHT_NAMES[argument] ?? argument.replace(/Regularizer$/, '');
+const weightOf = (argument: string): string => WEIGHT_NAMES[argument] ?? argument.replace(/Regularizer$/, '');
 
 /** Regularizers that a layer holds but that no penalty comes from. */
 export function argumentFindings(audited: AuditedModel): RegularizationFinding[] {
@@ -73,12 +75,7 @@ function assigned(
 }
 
 /** An argument that names a weight which the layer does not have. */
-export function ignoredArgument(
-  layer: layers.Layer,
-  path: string,
-  argument: string,
-  declared: string,
-): RegularizationFinding {
+function ignoredArgument(layer: layers.Layer, path: string, argument: string, declared: string): RegularizationFinding {
   const names = layer.weights.map(shortName);
   const kernel = names.find((name) => name.endsWith('kernel'));
   const meant = Object.keys(WEIGHT_NAMES).find((name) => kernel !== undefined && weightOf(name) === kernel);
@@ -101,13 +98,71 @@ export function ignoredArgument(
 }
 
 /** A layer whose own activations are to be penalised. */
-export const activityFinding = (path: string, declared: string): RegularizationFinding => ({
+const activityFinding = (path: string, declared: string): RegularizationFinding => ({
   code: 'activity-regularizer-ignored',
   severity: 'warning',
   layer: path,
   weight: null,
   declared,
   applied: 'nothing: TensorFlow.js does not support it',
-  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss behind the layer.',
+  remedy: 'Leave it out, and put `activityRegularization({l1, l2})` of tfjs-decomposed-loss after the layer.',
   penalty: null,
 });
+
+interface Json {
+  readonly [key: string]: unknown;
+}
+
+/**
+ * Regularizers that stand in the saved form of a model and that the layer made from it does not even hold.
+ *
+ * @param topology - The `modelTopology` of a saved model, with Keras's names (`class_name`, `kernel_regularizer`).
+ */
+export function topologyFindings(audited: AuditedModel, topology: unknown): RegularizationFinding[] {
+  const byName = groupBy<unknown, AuditedModel['layers'][number]>(audited.layers, ({ layer }) => layer.name);
+  return objectsIn(topology).flatMap(({ class_name, config }) => {
+    if (!isObject(config)) return [];
+    const declared = Object.entries(config).filter(([key, value]) => key.endsWith('_regularizer') && value != null);
+    const places = (byName.get(config['name']) ?? []).filter(({ layer }) => layer.getClassName() === class_name);
+    return places.flatMap(({ layer, path }) =>
+      declared.flatMap(([key, value]) => ignored(audited, layer, path, camelCase(key), value)),
+    );
+  });
+}
+
+function ignored(
+  { termsOn }: AuditedModel,
+  layer: layers.Layer,
+  path: string,
+  argument: string,
+  value: unknown,
+): RegularizationFinding[] {
+  if (heldRegularizer(layer, argument) != null) return [];
+  const declared = `${argument}: ${savedText(value)}`;
+  if (argument === 'activityRegularizer') return [activityFinding(path, declared)];
+  const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));
+  if (weights.some((weight) => termsOn.has(weight))) return [];
+  return [ignoredArgument(layer, path, argument, declared)];
+}
+
+/** `L2 {"l2":0.1}` */
+function savedText(value: unknown): string {
+  if (!isObject(value)) return JSON.stringify(value).slice(0, 80);
+  const { class_name: name, config } = value;
+  return `${typeof name === 'string' ? name : 'a regularizer'} ${JSON.stringify(config ?? {})}`.slice(0, 80);
+}
+
+const camelCase = (key: string): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null;
+
+/** Every object within a value, itself first, each once. */
+function objectsIn(value: unknown): Json[] {
+  const found = new Set<Json>(isObject(value) ? [value] : []);
+  for (const object of found) {
+    Object.values(object)
+      .filter(isObject)
+      .forEach((inner) => found.add(inner));
+  }
+  return [...found];
+}

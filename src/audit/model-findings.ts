@@ -1,0 +1,173 @@
+import { Sequential } from '@tensorflow/tfjs-layers';
+import { givenLearningRate, hostFactory } from '../host/optimizer.js';
+import { appliedPenalties } from '../host/penalties.js';
+import { placesInModel } from '../host/walk.js';
+import { movedWeights, trainableAtCompile } from '../host/weights.js';
+import { shortName } from '../regularizers/penalty-groups.js';
+import { isKernel } from '../regularizers/weight-selection.js';
+import { describe } from '../util/arguments.js';
+import { aboutTerm, times, type AuditedModel } from './audited-model.js';
+import type { RegularizationFinding } from './report.js';
+
+/** What a finding is about that is not about one regularizer. */
+const aboutModel = (layer: string): Pick<RegularizationFinding, 'layer' | 'weight' | 'penalty'> => ({
+  layer,
+  weight: null,
+  penalty: null,
+});
+
+/** What is not as it looks of a model as a whole. */
+export const modelFindings = (audited: AuditedModel): RegularizationFinding[] => [
+  ...optimizerFindings(audited),
+  ...trainableFindings(audited),
+  ...sequentialFindings(audited),
+  ...kernelFindings(audited),
+];
+
+const CLIPPING = /^_?(global_?)?clip_?(norm|value)$/i;
+
+/** What the model's optimizer shows: one of the host's own that cannot train, or that is asked for what it does not do. */
+function optimizerFindings({ model, trained }: AuditedModel): RegularizationFinding[] {
+  const { optimizer } = trained;
+  const factory = optimizer == null ? undefined : hostFactory(optimizer);
+  if (factory === undefined) return [];
+  const about = aboutModel(model.name);
+  const rate = givenLearningRate(optimizer);
+  const { momentum } = optimizer as { momentum?: number };
+  const meant = [meantRate(rate), ...(factory === 'momentum' ? [momentum] : [])];
+  const asked = Object.entries(optimizer).find(([name, value]) => CLIPPING.test(name) && value != null);
+  return [
+    ...(Number.isFinite(-(rate as number))
+      ? []
+      : [
+          {
+            ...about,
+            code: 'learning-rate-not-a-number',
+            severity: 'warning',
+            declared: `learning rate: ${describe(rate)}`,
+            applied: 'weights that are NaN from the first step on, or an error',
+            remedy:
+              `\`tf.train.${factory}\` takes the learning rate itself, and no object: compile the model again with ` +
+              `\`optimizer: tf.train.${factory}(${meant.join(', ')})\`, and set or load its weights anew if it was trained.`,
+          } as const,
+        ]),
+    ...(asked === undefined
+      ? []
+      : [
+          {
+            ...about,
+            code: 'clipping-ignored',
+            severity: 'warning',
+            declared: `${asked[0]}: ${describe(asked[1])}`,
+            applied: 'nothing: TensorFlow.js clips no gradients',
+            remedy:
+              `Take it out: \`delete model.optimizer.${asked[0]}\`. To clip, take the gradients with ` +
+              '`lossAndGradients(model, x, y)`, clip them, and hand them to `model.optimizer.applyGradients`.',
+          } as const,
+        ]),
+  ];
+}
+
+/** The number that was meant, where it is in an object. */
+function meantRate(rate: unknown): number {
+  const inside = typeof rate === 'object' && rate !== null ? Object.values(rate) : [];
+  return inside.find((value): value is number => typeof value === 'number' && Number.isFinite(value)) ?? 0.001;
+}
+
+/**
+ * Layers whose weights were frozen, or freed, after `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L540-L547 | Container.trainable},
+ * which does not freeze the weights of its layers, so that training goes on to move them.
+ */
+function trainableFindings({ trained, weights }: AuditedModel): RegularizationFinding[] {
+  const collected = trainableAtCompile(trained);
+  if (collected === undefined) return [];
+  const [atCompile, now, moved] = [new Set(collected), new Set(trained.trainableWeights), movedWeights(trained)];
+  const changed = weights.filter(({ weight }) => atCompile.has(weight) !== now.has(weight));
+  const byLayer = new Map(
+    changed.map(({ path, weight }) => [path, { isTrainable: now.has(weight), isMoved: moved.has(weight) }]),
+  );
+  return [...byLayer].map(([path, { isTrainable, isMoved }]) => ({
+    ...aboutModel(path),
+    code: 'trainable-changed',
+    severity: isTrainable === isMoved ? 'information' : 'warning',
+    declared: `trainable: ${isTrainable}, set after \`compile\``,
+    applied: isMoved
+      ? 'trained until the next `compile`'
+      : isTrainable
+        ? 'frozen until the next `compile`'
+        : 'frozen, and still in the list of `compile`',
+    remedy:
+      'Call `model.compile(...)` again, with a new optimizer: one that is used without a list of variables, as in ' +
+      '`optimizer.minimize(loss)`, keeps its moments by place, and they would shift to other weights.',
+  }));
+}
+
+/**
+ * Terms that training adds and that the `Sequential` itself does not list, because a `Sequential` within it was flattened
+ * in the model that it trains.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L504-L506 | Sequential.add}
+ */
+function sequentialFindings({ model, trained, terms }: AuditedModel): RegularizationFinding[] {
+  if (model === trained) return [];
+  const listed = new Set(appliedPenalties(model).map(({ key }) => key));
+  const flattened = new Set(
+    model.layers.flatMap((layer) =>
+      layer instanceof Sequential ? placesInModel(layer, false).map((place) => place.layer) : [],
+    ),
+  );
+  return terms
+    .filter(({ applied, penalty, owner }) => applied > 0 && !listed.has(penalty.key) && flattened.has(owner))
+    .map((term) => ({
+      code: 'nested-sequential-mismatch',
+      severity: 'information',
+      ...aboutTerm(term),
+      applied: `${times(term.applied)}, but \`model.calculateLosses()\` lacks it`,
+      remedy:
+        'Training is right. Read penalties with `regularizationTerms(model)`; where this model becomes a layer of another, ' +
+        'TensorFlow.js drops the term: call `enforceRegularizers` on the other.',
+    }));
+}
+
+/** Kernels that training moves and nothing penalises, in a model where other kernels are penalised. */
+function kernelFindings({ trained, termsOn, weights, opaque }: AuditedModel): RegularizationFinding[] {
+  const kernels = weights.filter(isKernel);
+  if (!kernels.some(({ weight }) => termsOn.has(weight))) return [];
+  const moved = new Set(trained.trainableWeights);
+  return kernels
+    .filter(
+      ({ weight, around }) =>
+        !termsOn.has(weight) && moved.has(weight) && !around.some(({ layer }) => opaque.has(layer)),
+    )
+    .map(({ path, weight }) => ({
+      ...aboutModel(path),
+      code: 'kernel-without-regularizer',
+      severity: 'information',
+      weight: shortName(weight),
+      declared: 'none',
+      applied: 'nothing',
+      remedy: 'If that is not meant, call `addWeightDecay(model, {l2: …})`, or give the layer a regularizer.',
+    }));
+}
+
+/** A model without any penalty: maybe its regularizers were spelled in a way that the host ignores. */
+export function noRegularizer({ model, trained, terms, weights }: AuditedModel): RegularizationFinding[] {
+  const moved = new Set(trained.trainableWeights);
+  const hasKernel = weights.some((placed) => isKernel(placed) && moved.has(placed.weight));
+  if (terms.length > 0 || !hasKernel || appliedPenalties(trained).length > 0) return [];
+  return [
+    {
+      ...aboutModel(model.name),
+      code: 'no-regularizer',
+      severity: 'information',
+      declared: 'none',
+      applied: 'nothing',
+      remedy:
+        'If you gave one, see how it is spelled: TensorFlow.js ignores options that it does not know, such as ' +
+        '`kernel_regularizer`. It takes `kernelRegularizer: tf.regularizers.l2({l2: 0.01})`; for the built model, call ' +
+        '`addWeightDecay(model, {l2: 0.01})`.',
+    },
+  ];
+}
