@@ -78,7 +78,7 @@ function isPushedFromZero(model: tfjs.LayersModel, { weight }: DeclaredTerm): bo
   const variable = weight.read() as tfjs.Variable;
   if (!variable.dataSync().includes(0) || !variable.trainable) return false;
   return tf.tidy(() => {
-    const sum = () => tf.addN([tf.scalar(0), ...hostPenalties(model), tf.mul(0, tf.sum(variable))]) as tfjs.Scalar;
+    const sum = () => tf.addN<tfjs.Scalar>([tf.scalar(0), ...hostPenalties(model), tf.mul(0, tf.sum(variable))]);
     const gradient = tf.variableGrads(sum, [variable]).grads[variable.name]!.dataSync();
     return variable.dataSync().some((value, index) => value === 0 && gradient[index] !== 0);
   });
