@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { inTemporaryFolder, main, node, npm, root } from './helpers.mjs';
+import { inTemporaryFolder, main, node, npm, root, run } from './helpers.mjs';
 
 /**
  * The JavaScript blocks of a page as ES modules: each after the preamble, the block that follows "after these lines:", if the
@@ -33,7 +33,6 @@ async function makeProject(folder) {
   const [{ filename }] = JSON.parse(packed.slice(packed.indexOf('[')));
   const place = path.join(folder, 'node_modules', 'tfjs-decomposed-loss');
   fs.mkdirSync(place, { recursive: true });
-  const { run } = await import('./helpers.mjs');
   await run('tar', ['-xzf', path.join(folder, filename), '--strip-components=1', '-C', place]);
   fs.symlinkSync(path.join(root, 'node_modules', '@tensorflow'), path.join(folder, 'node_modules', '@tensorflow'));
   const fixtures = path.join(root, '__tests__', 'fixtures', 'keras-3', 'guide-3');
