@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, earlyStopping, type DecomposedLossArgs } from 'tfjs-decomposed-loss';
+import { decomposedLoss, earlyStopping, minimize, trainingLoop, type DecomposedLossArgs } from 'tfjs-decomposed-loss';
 import { gradientBalance } from 'tfjs-decomposed-loss/gradients';
 import { tensorBoard } from 'tfjs-decomposed-loss/tensorboard';
 import { tf } from '../helpers/backend';
@@ -145,6 +145,40 @@ describe('beside', () => {
     expect(new Set(written.map(([, tag]) => tag))).toEqual(
       new Set(['total_loss', 'data_loss', 'regularization_loss'].flatMap((tag) => [tag, `batch_${tag}`])),
     );
+  });
+});
+
+describe('in a loop outside of fit', () => {
+  const numbersOfStep = { total: 3, data: 2, regularization: 1, parts: { loss: 2 }, weights: { loss: 1 }, metrics: {} };
+
+  it('is the same for steps of numbers and of tensors, and leaves no tensor', async () => {
+    const model = regressor();
+    const [inputs, targets, optimizer] = [x(), y(), tf.train.sgd(0.1)];
+    const seen: tfjs.Logs[] = [];
+    const reader = new tf.CustomCallback({ onBatchEnd: (_, logs) => void seen.push({ ...logs }) });
+    const train = (returnTensors: boolean) => () =>
+      trainingLoop({ models: model, callbacks: [ours(), reader] }, async (loop) => {
+        const step = () => tf.losses.meanSquaredError(targets, model.predict(inputs) as tfjs.Tensor).asScalar();
+        await loop.step(() => minimize(optimizer, step, { models: model, returnTensors } as { returnTensors: true }));
+        await loop.validate(() => numbersOfStep);
+        const logs = await loop.endEpoch();
+        expect(logs).toMatchObject({ val_loss: 2, val_total_loss: 3, loss: logs['data_loss'] });
+        expect(logs['total_loss']).toBeNear(logs['loss']! + logs['regularization_loss']!);
+      });
+    for (const returnTensors of [false, true]) expect(await tensorsLeftBy(train(returnTensors))).toBe(0);
+    expect(seen).toHaveLength(2);
+    seen.forEach(({ loss, data_loss: value, total_loss: total }) =>
+      expect([loss, total! > value!]).toEqual([value, true]),
+    );
+  });
+
+  it('leaves several steps in a batch, each under its name, as they are', async () => {
+    const train = (callbacks: Callback[]) =>
+      trainingLoop({ callbacks }, async (loop) => {
+        await loop.step(() => ({ d: numbersOfStep, g: numbersOfStep }));
+        await loop.endEpoch();
+      });
+    expect((await train([ours()])).history).toEqual((await train([])).history);
   });
 });
 

@@ -272,14 +272,14 @@ describe('decomposedLoss', () => {
     expect((await first).history['data_loss']).toHaveLength(3);
   });
 
-  it('refuses to stand twice in one list', async () => {
+  it('refuses to be in one list twice', async () => {
     const callback = decomposedLoss();
     await expect(regressor().fit(x(), y(), { ...silent, callbacks: [callback, callback] })).rejects.toThrow(
       /once, got the same one twice/,
     );
   });
 
-  it('explains why the host does not take it behind a plain object', async () => {
+  it('explains why the host does not take it after a plain object', async () => {
     const callbacks = [{ onEpochEnd: () => undefined }, decomposedLoss()] as never;
     await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(
       /Expected `decomposedLoss\(\)` itself in `callbacks`, got a copy of its methods.*combineCallbacks/,

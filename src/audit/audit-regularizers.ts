@@ -1,5 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { argumentFindings } from './arguments.js';
 import { auditedModel, type AuditedModel } from './audited-model.js';
 import { coefficientFindings } from './coefficients.js';
@@ -9,7 +9,6 @@ import { RegularizationAudit } from './report.js';
 import { sequentialFindings } from './sequential.js';
 import { topologyFindings } from './topology.js';
 import { valueFindings } from './values.js';
-import { describe } from '../util/describe.js';
 
 /** What `auditRegularizers` takes beside the model. */
 export interface AuditRegularizersArgs {
@@ -17,7 +16,7 @@ export interface AuditRegularizersArgs {
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,
    * `kernelRegularizer` of a `depthwiseConv2d`, say; the saved form still shows them.
    */
-  topology?: object;
+  topology?: object | undefined;
 }
 
 /**

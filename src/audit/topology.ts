@@ -1,4 +1,5 @@
 import type { layers } from '@tensorflow/tfjs-layers';
+import { heldRegularizer } from '../host/regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { groupBy } from '../util/group-by.js';
 import { activityFinding, ignoredArgument, weightOf } from './arguments.js';
@@ -33,7 +34,7 @@ function ignored(
   argument: string,
   value: unknown,
 ): RegularizationFinding[] {
-  if ((layer as unknown as Json)[argument] != null) return [];
+  if (heldRegularizer(layer, argument) != null) return [];
   const declared = `${argument}: ${savedText(value)}`;
   if (argument === 'activityRegularizer') return [activityFinding(path, declared)];
   const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));

@@ -1,10 +1,10 @@
 import { Tensor, dispose } from '@tensorflow/tfjs-core';
-import { Callback, CallbackList, History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
+import { History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel } from '../host/model.js';
-import { loopRun, type LoopRun } from '../host/run.js';
+import { loopRun, type Callbacks, type LoopRun } from '../host/run.js';
 import type { Logs } from '../logs/log-values.js';
 import { LoopMeans, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 
 /** What the body of a `trainingLoop` is given. */
 export interface TrainingLoop {
@@ -29,9 +29,6 @@ export interface TrainingLoop {
   endEpoch(logs?: { [key: string]: number }): Promise<{ [key: string]: number }>;
 }
 
-/** Is first in the list, where `fit` has the callback that averages. */
-class Head extends Callback {}
-
 /** What callbacks are told of the epochs. */
 interface EpochCounts {
   epochs?: number | undefined;
@@ -44,11 +41,10 @@ const LOSSES = ['loss', 'data_loss', 'regularization_loss'];
 export class CallbackLoop implements TrainingLoop {
   readonly history = new History();
   readonly #models: readonly LayersModel[];
-  readonly #callbacks: CallbackList['callbacks'];
+  readonly #callbacks: Callbacks;
   readonly #counts: EpochCounts;
   readonly #training = new LoopMeans();
   readonly #validation = new LoopMeans();
-  #list: CallbackList | undefined;
   #run: LoopRun | undefined;
   #seen: LayersModel | undefined;
   #epoch: number;
@@ -58,7 +54,7 @@ export class CallbackLoop implements TrainingLoop {
   #hasSizes: boolean | undefined;
   #isOver = false;
 
-  constructor(models: readonly LayersModel[], callbacks: CallbackList['callbacks'], counts: EpochCounts) {
+  constructor(models: readonly LayersModel[], callbacks: Callbacks, counts: EpochCounts) {
     this.#models = models;
     this.#callbacks = callbacks;
     this.#counts = counts;
@@ -78,13 +74,13 @@ export class CallbackLoop implements TrainingLoop {
       const logs: Logs = {};
       let result: Step | NamedSteps | undefined = early?.result;
       try {
-        await this.#list!.onBatchBegin(this.#batch, logs);
+        await this.#run!.callbacks.onBatchBegin(this.#batch, logs);
         result ??= await run();
         Object.assign(logs, { batch: this.#batch, ...(size !== undefined && { size }) });
         const own = logsOf('step', result);
         this.#training.add(own, size ?? 1);
         Object.assign(logs, Object.fromEntries(own));
-        await this.#list!.onBatchEnd(this.#batch, logs);
+        await this.#run!.callbacks.onBatchEnd(this.#batch, logs);
         this.#batch += 1;
       } finally {
         disposeSteps(result);
@@ -122,7 +118,7 @@ export class CallbackLoop implements TrainingLoop {
         all.set(key, value);
       }
       const shown: Logs = Object.fromEntries(all);
-      await this.#list!.onEpochEnd(this.#epoch, shown);
+      await this.#run!.callbacks.onEpochEnd(this.#epoch, shown);
       this.#epoch += 1;
       this.#batch = 0;
       this.#isInEpoch = false;
@@ -139,7 +135,7 @@ export class CallbackLoop implements TrainingLoop {
       );
     }
     this.#isOver = true;
-    await this.#list?.onTrainEnd();
+    await this.#run?.callbacks.onTrainEnd();
   }
 
   dispose(): void {
@@ -170,38 +166,23 @@ export class CallbackLoop implements TrainingLoop {
   }
 
   #isBuilt(): boolean {
-    return this.#list !== undefined || this.#models.every((one) => trainedModel(one) !== undefined);
+    return this.#run !== undefined || this.#models.every((one) => trainedModel(one) !== undefined);
   }
 
   async #beginEpoch(): Promise<void> {
-    if (this.#list === undefined) await this.#beginTraining();
+    if (this.#run === undefined) await this.#beginTraining();
     if (this.#isInEpoch) return;
     this.#isInEpoch = true;
-    await this.#list!.onEpochBegin(this.#epoch);
+    await this.#run!.callbacks.onEpochBegin(this.#epoch);
   }
 
   async #beginTraining(): Promise<void> {
-    const { epochs = null, initialEpoch = null } = this.#counts;
-    const params = {
-      epochs,
-      initialEpoch,
-      samples: null,
-      steps: null,
-      batchSize: null,
-      verbose: 0,
-      doValidation: true,
-    };
-    const announced = { ...params, isLoop: true, metrics: [...LOSSES] } as unknown as Callback['params'];
-    const trained = this.#models.map((one) => trainedModel(one)!);
-    this.#seen = trained[0] ?? standIn();
-    this.#run = loopRun(announced, trained);
-    const callbacks = new CallbackList([new Head(), ...this.#callbacks, this.history]);
-    callbacks.setParams(announced);
-    callbacks.setModel(this.#seen);
-    this.#run.begin(callbacks);
-    this.#seen.stopTraining = false;
-    this.#list = callbacks;
-    await callbacks.onTrainBegin();
+    const { epochs, initialEpoch } = this.#counts;
+    const models = this.#models.map((one) => trainedModel(one)!);
+    this.#seen = models[0] ?? standIn();
+    const callbacks = [...this.#callbacks, this.history];
+    this.#run = loopRun({ models, seen: this.#seen, callbacks, epochs, initialEpoch, metrics: [...LOSSES] });
+    await this.#run.callbacks.onTrainBegin();
   }
 
   #checkSize(name: string, size: number | undefined): void {

@@ -1,6 +1,6 @@
 import { Callback, CustomCallback, type CustomCallbackArgs } from '@tensorflow/tfjs-layers';
 import { ONE_COPY } from '../host/trained-model.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 
 /** The functions that TensorFlow.js calls on a plain object. */
 const HOOKS = [

@@ -1,13 +1,12 @@
 import type { YieldEvery } from '../host/run.js';
-import type { LogKeys } from '../logs/log-keys.js';
+import type { LogKeyArgs } from '../logs/log-keys.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
   /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /**
    * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
    * `history.history`; not to the batches' logs, nor to the progress bar's. Losses may then be added between epochs, not
@@ -27,7 +26,8 @@ export interface DecomposedLossArgs {
   /**
    * How often training gives way to other tasks, so that a page stays alive while it trains: at most every 125 ms (`'auto'`),
    * at most every so many milliseconds (a number), after each `'batch'` or `'epoch'`, or `'never'`. It is what
-   * `tf.CustomCallback` does; where there is one in `callbacks`, that one decides. Default `'auto'`.
+   * `tf.CustomCallback` does; where there is one in `callbacks`, that one decides. The `yieldEvery` of `fit` itself acts on plain
+   * objects only. Default `'auto'`.
    */
   yieldEvery?: YieldEvery | undefined;
 }

@@ -1,4 +1,4 @@
-import { clone, dispose, keep, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/progress-bar.js';
 import type { Run } from '../host/run.js';
@@ -31,7 +31,7 @@ export class DecomposedLossCallback extends RunCallback {
   readonly #keys: LogKeys;
   #watch: TrainingRun | undefined;
   /** The data loss of the batch under the host's key. */
-  #shown: Tensor | undefined;
+  #shown: Scalar | undefined;
 
   /** @internal Whether a loop outside of `fit`, which has no breakdown, leaves it out or refuses it. */
   isBreakdownOptional = false;
@@ -96,9 +96,10 @@ export class DecomposedLossCallback extends RunCallback {
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
     if (this.#watch) this.#watch.endBatch(batch, logs);
     else renameKeys(logs, this.#keys);
-    if (this.#args.loss !== 'data') return;
-    this.#shown = keep(clone(logs[this.#keys.dataLoss] as Scalar));
-    moveTotal(logs, this.#shown as Scalar);
+    const data = logs[this.#keys.dataLoss];
+    if (this.#args.loss !== 'data' || data === undefined) return;
+    this.#shown = typeof data === 'number' ? undefined : keep(clone(data));
+    moveTotal(logs, this.#shown ?? data);
   }
 
   /** @internal */

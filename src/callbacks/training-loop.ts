@@ -1,7 +1,6 @@
 import type { History, LayersModel } from '@tensorflow/tfjs-layers';
 import { checkedModels } from '../loss/regularization-loss.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { CallbackLoop, type TrainingLoop } from './callback-loop.js';
 import { combineCallbacks, type CombinableCallback } from './combine-callbacks.js';
 

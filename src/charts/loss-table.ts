@@ -1,6 +1,6 @@
 import type { History } from '@tensorflow/tfjs-layers';
-import { describe, list } from '../util/describe.js';
 import type { LogKeys } from '../logs/log-keys.js';
+import { describe, list } from '../util/arguments.js';
 import type { Chart, Values } from './chart.js';
 import { readLog } from './read-log.js';
 

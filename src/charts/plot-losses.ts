@@ -1,11 +1,10 @@
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
-import { resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
+import { resolveLogKeys, type LogKeyArgs } from '../logs/log-keys.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { SCALES, type ScaleName } from './chart.js';
 import { lossChart, partsChart } from './charts-of.js';
 import { lossTable, type LossSource } from './loss-table.js';
-import { heightOf, inWords, panel } from './svg/panel.js';
 import type { Box } from './svg/marks.js';
+import { heightOf, inWords, panel } from './svg/panel.js';
 import { picture } from './svg/style.js';
 import { svgText, text } from './svg/svg.js';
 
@@ -24,7 +23,7 @@ export interface PlotLossesArgs {
    */
   scale?: ScaleName | undefined;
   /** The names that {@link decomposedLoss} was given, if any. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
 }
 
 const MARGIN = 16;

@@ -1,5 +1,5 @@
 import { parseRecord } from '../callbacks/loss-logger/formats.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import type { UnknownLogs } from './loss-table.js';
 
 /**

@@ -1,17 +1,16 @@
-import { clone, dispose, keep } from '@tensorflow/tfjs-core';
+import { addN, clone, dispose, keep, mul, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { nameValues, type DecomposedLoss } from '../loss/parts.js';
-import { WeightedMean } from '../util/weighted-mean.js';
-import { gradientPass } from './gradient-pass.js';
 import { applyGradients, unrecorded } from '../host/gradients.js';
 import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tape.js';
 import { foreignStep } from '../host/step.js';
-import { meanBySize } from './mean-gradients.js';
-import { readNumbers, sumOf } from '../util/scalars.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { nameValues, type DecomposedLoss } from '../loss/parts.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
+import { WeightedMean } from '../util/weighted-mean.js';
+import { gradientPass } from './gradient-pass.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.
@@ -25,11 +24,11 @@ import type { NamedTensors } from '../util/types.js';
  * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
  * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
  * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
- * each. Metrics are the mean by size too, which a precision, say, is not on the whole. A loss function of one's own has to
+ * each. Metrics are the mean by size too, which for example a precision over the whole batch is not. Your own loss function has to
  * return values whose mean is the loss, not their sum.
  *
  * @param model - A compiled model.
- * @returns To be used for as many steps as you like, one behind the other.
+ * @returns To be used for any number of steps, one after the other.
  * @throws Error if the model is not compiled.
  */
 export function accumulateGradients(model: LayersModel): AccumulatedGradients {
@@ -162,4 +161,27 @@ function takeGradients(
     dispose(parts);
     throw error;
   }
+}
+
+/**
+ * The mean of gradients by the samples they are of, by the weights' names; disposes both. With nothing before, it is the
+ * new gradients bit for bit.
+ */
+function meanBySize(
+  before: Map<string, Tensor>,
+  samplesBefore: number,
+  gradients: Map<string, Tensor>,
+  samples: number,
+): Map<string, Tensor> {
+  const share = samples / (samplesBefore + samples);
+  const mean = new Map<string, Tensor>();
+  for (const name of new Set([...before.keys(), ...gradients.keys()])) {
+    const [old, added] = [before.get(name), gradients.get(name)];
+    // A weight that is frozen or freed on the way has a gradient in some of the micro-batches.
+    const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
+    mean.set(name, keep(tidy(() => addN(weighted()))));
+    old?.dispose();
+    added?.dispose();
+  }
+  return mean;
 }

@@ -1,15 +1,15 @@
 import { dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { readStep, type DecomposedLoss } from '../loss/parts.js';
-import { gradientPass } from './gradient-pass.js';
 import { gradientsOnTape, onTape, unrecorded } from '../host/gradients.js';
 import { observeLoss, type LossOnTape } from '../host/loss-on-tape.js';
 import { disposeParts, foreignStep, keepParts, type StepLoss } from '../host/step.js';
-import { sumOf } from '../util/scalars.js';
-import type { TrainStepArgs } from '../loss/train-step.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { readStep, type DecomposedLoss } from '../loss/parts.js';
+import type { TrainStepArgs } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { sumOf } from '../util/scalars.js';
+import { gradientPass } from './gradient-pass.js';
 
 /** A loss in its parts, and the gradient of each. */
 export interface LossAndGradients {
@@ -32,7 +32,7 @@ export interface LossAndGradients {
  * Both come from one forward pass of the host's own training step, in training mode: with dropout, with the batch's own
  * statistics in a batch normalization, and with penalties on its activations. For each weight they sum to the gradient that
  * the host's optimizer would get, to float32 rounding. The model stays as it is: the moving statistics of a batch
- * normalization are put back. (A stateful recurrent layer goes on to its next state, as in `predict`.)
+ * normalization are restored. (A stateful recurrent layer goes on to its next state, as in `predict`.)
  *
  * To make an update of them, hand tensors with their names to `model.optimizer.applyGradients`.
  *

@@ -1,6 +1,6 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 import { internals } from './model.js';
 import { RANK, patch } from './patch.js';
 
@@ -51,7 +51,7 @@ export type Weighting = (loss: Tensor, output: number) => Tensor;
 /**
  * One optimizer step, the one that `fit`, `fitDataset` and `trainOnBatch` share.
  *
- * @returns The total loss at the weights before the step, then the values of `lossNames(model)` behind it.
+ * @returns The total loss at the weights before the step, then the values of `lossNames(model)`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1298 | makeTrainFunction}
  */
 export function runStep(model: LayersModel, { inputs, targets, classWeights }: Batch, weighting?: Weighting): Scalar[] {

@@ -55,7 +55,7 @@ export function onTape<T>(pass: () => T): T {
 
 /**
  * The gradients of a scalar on the tape that runs, which is not used up by it. To be called within `unrecorded`, or the
- * backward pass stands on the tape too.
+ * backward pass is on the tape too.
  *
  * @returns One gradient a variable, none where the scalar does not depend on it; they belong to the active scope.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1144-L1152 | Engine.gradients},

@@ -132,7 +132,7 @@ export function observeLoss(model: LayersModel, loss: () => Scalar, { each = fal
   try {
     return inPass(model, each, (pass) => {
       const total = loss();
-      const parts = splitTotal(total, pass);
+      const parts = splitTotal(total, pass, each);
       if (parts) take(parts);
       return total;
     });
@@ -173,8 +173,11 @@ export function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) =
   }
 }
 
-/** `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned. */
-export function splitTotal(total: Scalar, { each, calls, parts, terms }: Pass): LossOnTape | undefined {
+/**
+ * @param each - Whether this observer wants fused penalties one by one; those have no gradient.
+ * @returns `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned.
+ */
+export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean): LossOnTape | undefined {
   const tape = engine().state.activeTape ?? [];
   const summands: Scalar[] = [];
   let sum: Tensor = total;

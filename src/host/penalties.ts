@@ -1,4 +1,4 @@
-import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { isPassLoss } from './pass-loss.js';
 import { internals, trainedModel, type Layer } from './model.js';
@@ -14,8 +14,8 @@ export interface Penalty {
   path: string;
   /** The layer or cell whose weight or activations are penalised. */
   layer: Layer;
-  /** The layer that the host asks for this penalty: itself, or the outermost one around it. */
-  asked: Layer;
+  /** The layer of the model that it is in: itself, or the outermost one around it. */
+  outerLayer: Layer;
   /** Whether the layer is the cell or a direction of a recurrent one. */
   recurrent: boolean;
   /** Whether a wrapper, or a model with several outputs, may call the layer several times for one call of the model. */
@@ -24,7 +24,7 @@ export interface Penalty {
   added: boolean;
   /** The host's own function; none where a layer computes its penalties by a method of its own. */
   closure: (() => Scalar) | undefined;
-  /** What tells it from other penalties; a layer that is called k times has k calls with the same key. */
+  /** Equal for the calls of one penalty only; a layer that is called k times has k calls with the same key. */
   key: unknown;
   /** The penalty at the current weights, coefficient and factor included: a scalar of the active scope. */
   value(): Scalar;
@@ -75,6 +75,15 @@ export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
 export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses(model).filter(isPenalty);
 
 /**
+ * The penalties of a trained model at its current weights.
+ *
+ * @returns New float32 scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
+ */
+export function currentPenalties(model: LayersModel): Scalar[] {
+  return tidy(() => model.calculateLosses().map((penalty) => cast(penalty, 'float32')));
+}
+
+/**
  * What `appliedLosses` would be if the host forwarded every layer's: those of cells, of both directions of a
  * Bidirectional, of a model within a TimeDistributed, and of a Sequential within a Sequential, which the host flattens in the
  * model that it trains but does not find in the outer one when that is nested.
@@ -100,7 +109,7 @@ function penaltiesIn(call: Place): Penalty[] {
       kind: 'penalty' as const,
       path,
       layer,
-      asked: call.layer,
+      outerLayer: call.layer,
       recurrent: false,
       isRepeated,
       added: false,
@@ -142,7 +151,7 @@ const isModelOfLayers = (layer: Layer): layer is LayersModel =>
 /**
  * Changes what a model adds as its penalties, in its own training and where it is nested in another model.
  *
- * @returns Takes the change back.
+ * @returns Undoes the change.
  * @throws Error within a training step that is watched, or if the model has a `calculateLosses` of its own; nothing is changed
  *   then.
  */
@@ -180,15 +189,15 @@ function checkNotInStep(model: LayersModel): void {
   );
 }
 
-/** What a penalty is about that is on another layer's list than that of the layer whose weight it penalises. */
+/** What a penalty is on, where it is on the list of another layer than the one whose weight it penalises. */
 const subjects = shared('subjects', () => new WeakMap<() => Scalar, Pick<Penalty, 'path' | 'layer' | 'added'>>());
 
 /** Whether a function was made by `addPenalty`. */
 export const wasAdded = (closure: () => Scalar): boolean => subjects.has(closure);
 
 /**
- * The layers that a training step asks for penalties and that answer with what `addPenalty` gave them, and how often it
- * asks: a wrapper and the layer in it have one list of penalties, so both count for both.
+ * The layers whose list of penalties a training step adds, and how often it does: a wrapper and the layer in it have one list,
+ * so the calls of both count for both.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L659-L665 | Layer.calculateLosses}
  */
@@ -200,11 +209,11 @@ export function layersWithPenalties(model: LayersModel): Map<Layer, number> {
 }
 
 /**
- * Adds a penalty to those that a layer answers with.
+ * Adds a penalty to the list of a layer.
  *
  * @param carrier - One of `layersWithPenalties`.
  * @param subject - The layer whose weight it penalises, and that layer's path.
- * @returns How to ask whether it is still there, and how to remove it.
+ * @returns Whether it is still on the list, and how to remove it.
  */
 export function addPenalty(
   carrier: Layer,

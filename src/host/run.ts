@@ -1,12 +1,13 @@
-import { CallbackList, CustomCallback, type Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, validationDataKey, validationNames } from './model.js';
+import { Callback, CallbackList, CustomCallback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { validationDataKey, validationNames } from './evaluation.js';
+import { internals } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
 
 /** How often a run gives way to other tasks, as `CustomCallback` has it: `'auto'` is at most every 125 ms. */
 export type YieldEvery = 'auto' | 'batch' | 'epoch' | 'never' | number;
 
 /** The callbacks of a run, in the order in which they are called. */
-type Callbacks = CallbackList['callbacks'];
+export type Callbacks = CallbackList['callbacks'];
 
 /** One run of `fit` or `fitDataset`: what the callbacks of it have in common. */
 export interface Run {
@@ -43,14 +44,36 @@ const runs = shared('runs', () => new WeakMap<object, Run>());
 
 /** A run outside of `fit`, whose logs hold what their names say. */
 export interface LoopRun extends Run {
-  /** Puts the callbacks in order, and tells those who wait for it. */
-  begin(list: CallbackList): void;
+  readonly callbacks: Pick<
+    CallbackList,
+    'onTrainBegin' | 'onTrainEnd' | 'onEpochBegin' | 'onEpochEnd' | 'onBatchBegin' | 'onBatchEnd'
+  >;
   /** Tells the callbacks that the run is over; a second call does nothing. */
   end(): void;
 }
 
-/** The run of a training loop, for callbacks that are given these parameters. */
-export function loopRun(params: Callback['params'], models: readonly LayersModel[]): LoopRun {
+/** What a training loop is made of. */
+export interface LoopArgs {
+  models: readonly LayersModel[];
+  /** The model that callbacks see. */
+  seen: LayersModel;
+  callbacks: Callbacks;
+  epochs: number | undefined;
+  initialEpoch: number | undefined;
+  /** The keys of the logs that are known before. */
+  metrics: string[];
+}
+
+/**
+ * Begins the run of a training loop.
+ *
+ * @throws What a callback throws that refuses to take part; the run is over then.
+ */
+export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch = null!, metrics }: LoopArgs): LoopRun {
+  const none: number = null!;
+  const params: Callback['params'] = { epochs, initialEpoch, samples: none, steps: none, batchSize: none, verbose: 0 };
+  Object.assign(params, { doValidation: true, isLoop: true, metrics });
+  const list = new CallbackList([new Head(), ...callbacks]);
   const begins: Array<(callbacks: Callbacks) => void> = [];
   const ends: Array<() => void> = [];
   const run: LoopRun = {
@@ -64,15 +87,25 @@ export function loopRun(params: Callback['params'], models: readonly LayersModel
     totalKey: 'loss',
     onBegin: (listener) => void begins.push(listener),
     onEnd: (listener) => void ends.push(listener),
-    begin(list) {
-      list.callbacks = arranged(list.callbacks, run);
-      begins.forEach((listener) => listener(list.callbacks));
-    },
+    callbacks: list,
     end: () => ends.splice(0).forEach((listener) => listener()),
   };
   runs.set(params, run);
+  try {
+    list.setParams(params);
+    list.setModel(seen);
+  } catch (error) {
+    run.end();
+    throw error;
+  }
+  list.callbacks = arranged(list.callbacks, run);
+  begins.forEach((listener) => listener(list.callbacks));
+  seen.stopTraining = false;
   return run;
 }
+
+/** Is first in the list, where `fit` has BaseLogger. */
+class Head extends Callback {}
 
 /** The run that a callback is part of; to be called from `setModel`. */
 export function runOf(model: LayersModel, params: Callback['params']): Run {
@@ -152,7 +185,7 @@ function whenTrainingBegins(params: Callback['params'], listener: (list: Callbac
 }
 
 /**
- * No callback of the host is told of a run that throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
+ * The host calls no callback when a run throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1588-L1589 | fit}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L497-L498 | fitDataset}

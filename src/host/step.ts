@@ -39,7 +39,7 @@ export const disposeParts = ({ data, ofOutputs, terms, penalties }: StepLoss): v
 
 /** What is taken from each step under watch. */
 export interface StepObserver<T> {
-  /** Whether to tell each penalty by itself also where they are fused. */
+  /** Whether to hand over each penalty by itself also where they are fused. */
   each?: boolean;
   /** @param variables - The weights that were trainable at `compile`. */
   take: (loss: LossOnTape, variables: readonly Variable[]) => T;
@@ -50,7 +50,7 @@ export interface StepObserver<T> {
 /** A watch over the steps of a model. */
 export interface StepWatch<T> {
   /**
-   * What was taken from the step that returned this total; what others left is discarded. `undefined` where there was no such
+   * What was taken from the step that returned this total; what other steps left is discarded. `undefined` where there was no such
    * step, or the total is no sum of a mean and of penalties.
    */
   of(total: unknown): T | undefined;
@@ -74,7 +74,7 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
         const observed = (): Scalar =>
           inPass(model, each, (pass) => {
             const total = loss();
-            const parts = splitTotal(total, pass);
+            const parts = splitTotal(total, pass, each);
             if (parts) all.push({ total, taken: take(parts, variables ?? []) });
             return total;
           });

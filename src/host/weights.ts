@@ -1,13 +1,13 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { trainedModel } from './model.js';
+import { trainedModel, type Layer } from './model.js';
 import { placesInModel } from './walk.js';
 
 /**
  * Remembers the values of a model's weights, without a copy of them.
  *
  * @returns `restore` writes back what has another value since (a forward pass moves the statistics of a batch
- *   normalization); both let go of what is remembered.
+ *   normalization); both dispose what is remembered.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
  */
 export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
@@ -46,4 +46,16 @@ export function weightPaths(model: LayersModel): Map<string, string> {
     layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
   }
   return paths;
+}
+
+/**
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later stops
+ * moving at once; one that is freed later moves only after the next `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
+ * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
+ */
+export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
+  const { collectedTrainableWeights } = model as unknown as { collectedTrainableWeights?: Layer['weights'] };
+  return new Set((collectedTrainableWeights ?? model.trainableWeights).filter(({ trainable }) => trainable));
 }

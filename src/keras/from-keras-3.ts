@@ -1,5 +1,5 @@
 import { io } from '@tensorflow/tfjs-core';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import { upgradedTopology, type UpgradeTopologyArgs } from './upgrade-topology.js';
 import { weightNames } from './weight-names.js';
 

@@ -8,7 +8,7 @@ export interface UpgradeTopologyArgs {
    * Whether the model will only predict. What TensorFlow.js trains otherwise than Keras is then no reason to refuse it:
    * constraints, frozen batch normalization, a masked loss. Default `false`.
    */
-  predictOnly?: boolean;
+  predictOnly?: boolean | undefined;
 }
 
 /** A topology that TensorFlow.js reads, and the weights of the model that it makes of it. */

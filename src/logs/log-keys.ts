@@ -1,4 +1,4 @@
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import type { Breakdown } from '../regularizers/penalty-groups.js';
 
 /** The names of the values in the logs and in `history.history`. */
@@ -15,6 +15,9 @@ export interface LogKeys {
   valTotalLoss: string;
 }
 
+/** Other names for some of the values. */
+export type LogKeyArgs = { [Value in keyof LogKeys]?: LogKeys[Value] | undefined };
+
 const NAMES = ['dataLoss', 'regularizationLoss', 'valDataLoss', 'valRegularizationLoss', 'valTotalLoss'] as const;
 
 /** What the host itself writes into a batch's log beside the losses and metrics. */
@@ -26,7 +29,7 @@ const HOST_KEYS = ['batch', 'size'];
  * @param caller - The public function whose argument they are.
  * @throws Error if an entry is unknown or not a name, or if two values would have one name.
  */
-export function resolveLogKeys(caller: string, args: Partial<LogKeys> = {}): LogKeys {
+export function resolveLogKeys(caller: string, args: LogKeyArgs = {}): LogKeys {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) {
     throw new Error(
       `Expected \`logKeys\` of \`${caller}\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}.`,

@@ -1,7 +1,7 @@
 import { Tensor, type Scalar } from '@tensorflow/tfjs-core';
 import type { LossParts } from '../loss/loss-parts.js';
 import type { DecomposedLoss } from '../loss/parts.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 

@@ -1,14 +1,15 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
+import { currentPenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
 import { refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedLayers } from '../loss/evaluated-layers.js';
 import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { list } from '../util/describe.js';
-import { currentPenalties, readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
+import { list } from '../util/arguments.js';
+import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';

@@ -7,7 +7,7 @@ import { appliedLosses } from '../host/penalties.js';
 import { keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import type { LossTensors } from './loss-parts.js';
 import { LossTerm } from './loss-term.js';
 import { namesOfTerms } from './parts.js';

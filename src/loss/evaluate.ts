@@ -1,13 +1,12 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from '../util/arguments.js';
-import { asArray, nameValues, type DecomposedLoss } from './parts.js';
-import { describe } from '../util/describe.js';
-import { EvaluatedLayers } from './evaluated-layers.js';
-import { evaluatedDataIndex } from '../host/model.js';
-import { currentPenalties, readNumbers, sumOfNumbers } from '../util/scalars.js';
+import { evaluateBatches, evaluatedDataIndex, type EvaluationDataset } from '../host/evaluation.js';
+import { currentPenalties } from '../host/penalties.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
+import { readNumbers, sumOfNumbers } from '../util/scalars.js';
+import { EvaluatedLayers } from './evaluated-layers.js';
+import { asArray, nameValues, type DecomposedLoss } from './parts.js';
 
 /** What `evaluate` takes beside the model and the data. */
 export interface EvaluateArgs {
@@ -20,11 +19,6 @@ export interface EvaluateDatasetArgs {
   /** How many batches to draw. Default: all. */
   batches?: number | undefined;
 }
-
-/** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
-export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
-
-type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
 
 /**
  * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
@@ -68,8 +62,7 @@ export async function evaluateDataset(
   checkDataset(dataset);
   checkArguments('evaluateDataset', args, ['batches']);
   return watching(trained, async (layers) => {
-    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
-    const values = asArray(await host);
+    const values = asArray(await evaluateBatches(trained, dataset, args));
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
     }

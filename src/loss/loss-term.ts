@@ -1,9 +1,9 @@
 import { mul, serialization, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { PassLoss } from '../host/pass-loss.js';
 import { noteTerm } from '../host/loss-on-tape.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { registeredClass } from '../host/regularizers.js';
+import { PassLoss } from '../host/pass-loss.js';
+import { checkArguments, describe } from '../util/arguments.js';
 
 /** What `lossTerm` takes. */
 export interface LossTermArgs {
@@ -119,6 +119,5 @@ const isScalar = (value: unknown): value is Scalar =>
 
 /** Makes `tf.loadLayersModel` accept models with a `lossTerm`. */
 export function registerLossTerm(): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (!(LossTerm.className in classNameMap)) serialization.registerClass(LossTerm);
+  if (!registeredClass(LossTerm.className)) serialization.registerClass(LossTerm);
 }

@@ -4,8 +4,7 @@ import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
 import { isPassLoss } from '../host/pass-loss.js';
 import { placesInModel } from '../host/walk.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import {
   checkedLoss,
   cleanly,

@@ -1,11 +1,11 @@
 import { addN, cast, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
+import { notePenalties } from '../host/loss-on-tape.js';
 import { isPassLoss } from '../host/pass-loss.js';
 import { appliedPenalties, penaltySumOf, type Penalty } from '../host/penalties.js';
-import { notePenalties } from '../host/loss-on-tape.js';
 import { builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 
 /**
  * The regularization loss of models, to be added to a loss of your own: the sum of all penalties at the current weights, and on

@@ -3,8 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { runStep, standardizeBatch, type Batch } from '../host/batch.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
-import { checkArguments, checkData } from '../util/arguments.js';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import { checkArguments, checkData, type ClassWeights, type NamedTensors } from '../util/arguments.js';
 import { readStep, type DecomposedLoss } from './parts.js';
 import { weightingBy } from './sample-weights.js';
 

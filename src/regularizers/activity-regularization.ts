@@ -13,17 +13,18 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { describe } from '../util/describe.js';
+import { registeredClass } from '../host/regularizers.js';
 import { PassLoss } from '../host/pass-loss.js';
+import { describe } from '../util/arguments.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 
 /** What `activityRegularization` takes, beside `name`, `inputShape` and what else every layer takes. */
 export interface ActivityRegularizationArgs extends LayerArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
-  l1?: number;
+  l1?: number | undefined;
   /** The coefficient of the sum of squares. Default 0. */
-  l2?: number;
+  l2?: number | undefined;
 }
 
 /**
@@ -114,6 +115,5 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
  * something else registered under that name stays.
  */
 export function registerActivityRegularization(): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (!(ActivityRegularization.className in classNameMap)) serialization.registerClass(ActivityRegularization);
+  if (!registeredClass(ActivityRegularization.className)) serialization.registerClass(ActivityRegularization);
 }

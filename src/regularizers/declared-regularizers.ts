@@ -1,5 +1,5 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf, type PenaltySource } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
@@ -11,7 +11,7 @@ export interface DeclaredRegularizer extends PenaltySource {
   path: string;
   /** The layer or cell that the weight belongs to. */
   owner: layers.Layer;
-  /** The layer that the host asks for the owner's penalties: the owner itself, or the outermost one around it. */
+  /** The layer of the model that the owner is in: the owner itself, or the outermost one around it. */
   layer: layers.Layer;
   /** How often the owner is called within the model: more than once where a layer or a model is shared. */
   calls: number;
@@ -41,7 +41,7 @@ export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] 
   return distinct(declaredPenalties(trained)).flatMap(({ penalty, calls }) => {
     const source = sourceOf(penalty);
     if (source === null) return [];
-    const { path, layer: owner, asked: layer, recurrent } = penalty;
+    const { path, layer: owner, outerLayer: layer, recurrent } = penalty;
     const times = applied.get(penalty.key) ?? 0;
     return [
       { ...source, penalty, path, owner, layer, calls, applied: times, recurrent, frozen: !moved.has(source.weight) },

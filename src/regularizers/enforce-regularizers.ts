@@ -1,10 +1,9 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 
@@ -14,17 +13,17 @@ export interface EnforceRegularizersArgs {
    * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
    * cell or several, both directions of a Bidirectional, and ConvLSTM2D. TensorFlow.js drops them. Default `true`.
    */
-  recurrent?: boolean;
+  recurrent?: boolean | undefined;
   /**
    * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once a call.
    * Default `true`.
    */
-  sharedOnce?: boolean;
+  sharedOnce?: boolean | undefined;
   /**
    * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does. They add a constant to
    * the loss and nothing to the gradients. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
    */
-  frozen?: boolean;
+  frozen?: boolean | undefined;
 }
 
 /** What `enforceRegularizers` did. */

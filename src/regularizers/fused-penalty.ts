@@ -4,6 +4,7 @@ import {
   cast,
   clone,
   customGrad,
+  dispose,
   greater,
   keep,
   mul,
@@ -15,6 +16,7 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { unrecorded } from '../host/gradients.js';
 import { l2Loss } from '../host/l2-loss.js';
 import { sumOf } from '../util/scalars.js';
 
@@ -41,22 +43,13 @@ export function fusedPenalty(
   each: boolean,
 ): { sum: Scalar; parts: Scalar[] } {
   const blocks = blocksOf(weights);
-  const parts: Scalar[] = [];
-
+  // Before the operation and off the tape: TensorFlow.js takes what an operation keeps, beside its value, for a leak.
+  const { summands, positive } = unrecorded(() => tidy(() => penaltyValues(blocks, weights, { l1, l2 }, each)));
   const operation = customGrad<Scalar>((...inputs: Array<Tensor | GradSaveFunc>) => {
-    const tensors = inputs.slice(0, -1) as Tensor[];
-    const joined = blocks.map((block) => joinBlock(block, tensors));
-    const positive = l1 === 0 ? [] : joined.map((block) => greater(block, 0));
     (inputs.at(-1) as GradSaveFunc)(positive);
-    if (each) {
-      blocks.forEach((places, index) => {
-        const values = partsOf(joined[index]!, places.length, { l1, l2 });
-        places.forEach((place, item) => (parts[place] = keep(values[item]!)));
-      });
-    }
     return {
       // A single part is the caller's, and its sum the host's: two tensors.
-      value: each ? clone(sumOf(parts)) : weightedSum(joined, { l1, l2 }),
+      value: each ? clone(sumOf(summands)) : sumOf(summands),
       gradFunc: (dy: Scalar, saved: Tensor[]) =>
         tidy(() => {
           const slope = mul(dy, 2 * l2);
@@ -76,7 +69,27 @@ export function fusedPenalty(
     };
   });
 
-  return { sum: operation(...weights), parts };
+  const sum = operation(...weights);
+  dispose(positive);
+  return { sum, parts: each ? summands.map(keep) : [] };
+}
+
+/** The penalty of each weight, or of all in one, and where the weights are positive, for the gradient of `abs`. */
+function penaltyValues(
+  blocks: ReadonlyArray<readonly number[]>,
+  weights: readonly Tensor[],
+  coefficients: Coefficients,
+  each: boolean,
+): { summands: Scalar[]; positive: Tensor[] } {
+  const joined = blocks.map((places) => joinBlock(places, weights));
+  const positive = coefficients.l1 === 0 ? [] : joined.map((block) => greater(block, 0));
+  if (!each) return { summands: [weightedSum(joined, coefficients)], positive };
+  const summands: Scalar[] = [];
+  blocks.forEach((places, index) => {
+    const values = partsOf(joined[index]!, places.length, coefficients);
+    places.forEach((place, item) => (summands[place] = values[item]!));
+  });
+  return { summands, positive };
 }
 
 /** Up to this size the time of an operation is that of the call, not that of the memory. */

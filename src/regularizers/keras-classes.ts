@@ -1,5 +1,5 @@
 import { serialization } from '@tensorflow/tfjs-core';
-import { L1L2 } from '../host/regularizers.js';
+import { L1L2, registeredClass } from '../host/regularizers.js';
 import { registerActivityRegularization } from './activity-regularization.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
@@ -38,7 +38,7 @@ export class L2 extends L1L2 {
 /** What `registerKerasClasses` takes. */
 export interface RegisterKerasClassesArgs {
   /** Whether to take the place of classes that something else registered as `L1` or `L2`. Default `false`: an error. */
-  overwrite?: boolean;
+  overwrite?: boolean | undefined;
 }
 
 /**
@@ -54,9 +54,8 @@ export interface RegisterKerasClassesArgs {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L125 | deserializeRegularizer}
  */
 export function registerKerasClasses({ overwrite = false }: RegisterKerasClassesArgs = {}): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  const missing = [L1, L2].filter(({ className }) => !(OURS in (classNameMap[className]?.[0] ?? {})));
-  const taken = missing.filter(({ className }) => className in classNameMap);
+  const missing = [L1, L2].filter(({ className }) => !(OURS in (registeredClass(className) ?? {})));
+  const taken = missing.filter(({ className }) => registeredClass(className) !== undefined);
   if (taken.length > 0 && !overwrite) {
     const names = taken.map(({ className }) => `\`${className}\``).join(' and ');
     throw new Error(

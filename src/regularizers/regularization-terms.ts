@@ -1,11 +1,10 @@
-import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { appliedPenalties } from '../host/penalties.js';
 import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
-import type { Coefficients } from './fused-penalty.js';
 import { shortName } from './penalty-groups.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
@@ -59,8 +58,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
     const parts = all.flatMap(({ penalty, calls }) => {
       const { value, source } = inspectPenalty(penalty);
       const { layer, path } = penalty;
-      const named =
-        penalty.kind === 'activity' ? [activityPart(layer as unknown as Coefficients, value)] : split(value, source);
+      const named = penalty.kind === 'activity' ? [activityPart(layer.getConfig(), value)] : split(value, source);
       return named.map((part) => ({ ...part, layer: path, calls }));
     });
     const values = readNumbersSync(parts.map(({ value }) => value)).map((value, row) => value * parts[row]!.calls);
@@ -75,8 +73,8 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
 
 type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
 
-function activityPart({ l1, l2 }: Coefficients, value: Scalar): Part {
-  return { weight: null, kind: 'activity', regularizer: null, l1, l2, value };
+function activityPart({ l1, l2 }: serialization.ConfigDict, value: Scalar): Part {
+  return { weight: null, kind: 'activity', regularizer: null, l1: Number(l1), l2: Number(l2), value };
 }
 
 function split(value: Scalar, source: PenaltySource | null): Part[] {

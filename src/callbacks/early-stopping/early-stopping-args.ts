@@ -1,6 +1,5 @@
 import type { Run } from '../../host/run.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe, list } from '../../util/describe.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */
 export interface EarlyStoppingArgs {

@@ -2,7 +2,7 @@ import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayerVariable } from '@tensorflow/tfjs-layers';
 import { endedBeforeValidation, type Run } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
-import { describe, list } from '../../util/describe.js';
+import { describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import {
   checkValidationValue,

@@ -1,7 +1,6 @@
 import type { Run } from '../../host/run.js';
 import type { Logs } from '../../logs/log-values.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { BalanceRun } from './balance-run.js';
 

@@ -1,4 +1,4 @@
-import { list } from '../../util/describe.js';
+import { list } from '../../util/arguments.js';
 
 /** One row: values by name, in the order of the columns. */
 export type Row = ReadonlyMap<string, number>;

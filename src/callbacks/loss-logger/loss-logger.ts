@@ -2,8 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { endedBeforeValidation, type Run } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { Csv, JsonLines, type Format } from './formats.js';
 import { LogFile, LogStreamSink, type LogStream, type Sink } from './sinks.js';
@@ -35,7 +34,7 @@ const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], appe
  * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, a row an epoch or a batch:
  * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs. Epochs are numbered on where the
  * callback sees another training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an
- * `initialEpoch`.
+ * `initialEpoch` above 0.
  *
  * A row is handed to the system as soon as it is known: others can read it while training goes on, and a crash loses at
  * most the last one. Names are safe whatever is in them: CSV quotes them by RFC 4180, and those that a spreadsheet would

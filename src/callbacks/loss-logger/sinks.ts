@@ -2,7 +2,7 @@
 import { appendFileSync, closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { shared } from '../../host/patch.js';
-import { describe } from '../../util/describe.js';
+import { describe } from '../../util/arguments.js';
 import type { Format } from './formats.js';
 
 /** Where rows go. */

@@ -1,8 +1,7 @@
 import { lossNames } from '../../host/model.js';
 import type { Run } from '../../host/run.js';
-import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe, list } from '../../util/describe.js';
+import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { EventFiles, loadEventFileApi, type Curve, type EventFileApi } from './event-files.js';
 
@@ -14,7 +13,7 @@ export interface TensorBoardArgs {
    */
   updateFreq?: 'batch' | 'epoch' | undefined;
   /** The names that `decomposedLoss` was given, if it was given any: the charts bear them. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /** What writes the files, for example `tf.node` of tfjs-node-gpu. Default: that of `@tensorflow/tfjs-node`. */
   node?: EventFileApi | undefined;
 }
@@ -31,8 +30,8 @@ const UPDATE_FREQUENCIES = ['batch', 'epoch'];
  * `total_loss` is the host's `loss`; the host's `val_loss`, which is another quantity, is left out.
  *
  * A step is the epoch, from 0, or the number of the batch, from 1. Epochs are numbered on where the callback sees another
- * training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an `initialEpoch`. Batches
- * are numbered over all trainings of one process that write into one folder. Another process begins anew.
+ * training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an `initialEpoch` above 0.
+ * Batches are numbered over all trainings of one process that write into one folder. Another process begins anew.
  *
  * Files are written at each epoch's end, and with `'batch'` at each batch's: nothing is lost when training throws.
  *

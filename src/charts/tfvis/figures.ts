@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import { describe } from '../../util/describe.js';
+import { describe } from '../../util/arguments.js';
 import type { SvgNode } from '../svg/svg.js';
 
 /** Where charts are drawn in tfjs-vis's visor: on a surface of that name, on that tab. */

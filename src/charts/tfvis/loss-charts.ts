@@ -1,7 +1,6 @@
-import { resolveLogKeys, type LogKeys } from '../../logs/log-keys.js';
+import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
 import { BREAKDOWNS, type Breakdown } from '../../regularizers/penalty-groups.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe, list } from '../../util/describe.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
 import { lossChart, metricChart, partsChart } from '../charts-of.js';
 import { drawnNames, numberOf, tableOfRows, type IsDrawn, type UnknownLogs } from '../loss-table.js';
@@ -19,7 +18,7 @@ export interface LossChartsArgs {
   /** Metrics to draw too, by their names in the logs, such as `'acc'`: training and validation. Default none. */
   metrics?: string[] | undefined;
   /** The names that `decomposedLoss` was given, if any. */
-  logKeys?: Partial<LogKeys> | undefined;
+  logKeys?: LogKeyArgs | undefined;
   /** The axis of the losses, as in {@link plotLosses}. Default `'auto'`. */
   scale?: ScaleName | undefined;
   /** The width of each chart in pixels. Default: that of the container. */
