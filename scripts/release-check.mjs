@@ -16,7 +16,8 @@ await main(() => {
     ...OWNERS.filter((name) => manifest[name] === undefined).map((name) => `package.json: \`${name}\` is missing`),
     ...(isDated ? [] : [`CHANGELOG.md: no heading \`## [${manifest.version}] - <date>\``]),
   ];
-  if (missing.length > 0)
+  if (missing.length > 0) {
     throw new Error(`Expected a package that is ready to be published, got:\n- ${missing.join('\n- ')}`);
+  }
   console.log(`${manifest.name} ${manifest.version} can be published`);
 });
