@@ -62,4 +62,4 @@ export const installInto = (folder, packages) =>
   npm(['install', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', ...packages]);
 
 /** The oldest TensorFlow.js that the peer range allows. */
-export const oldestTfjs = () => readJson('package.json').peerDependencies['@tensorflow/tfjs'].replace('^', '');
+export const oldestTfjs = () => readJson('package.json').peerDependencies['@tensorflow/tfjs'].match(/\d+\.\d+\.\d+/)[0];

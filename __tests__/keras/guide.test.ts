@@ -12,7 +12,7 @@ const blocksOf = (language: string): string[] =>
   Array.from(text.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\``, 'gm')), ([, code]) => code!);
 
 const modules: Record<string, unknown> = {
-  '@tensorflow/tfjs': tf,
+  '@tensorflow/tfjs-node': tf,
   'tfjs-decomposed-loss': library,
   'tfjs-decomposed-loss/keras': keras,
   'tfjs-decomposed-loss/regularizers': regularizers,
@@ -23,23 +23,21 @@ const AsyncFunction = (async () => undefined).constructor as new (
   ...values: unknown[]
 ) => Promise<{ model: tfjs.LayersModel; history: Record<string, number[]>; untrained: tfjs.LayersModel }>;
 
-/** An ES module as the body of a function. */
+/** An ES module as the body of a function, for any backend: what is a file there is served here. */
 const asBody = (code: string): string =>
   code
+    .replaceAll('file://', '')
     .replace(/^import \* as (\w+) from ('.*');$/gm, 'const $1 = modules[$2];')
     .replace(/^import (\{.*\}) from ('.*');$/gm, 'const $1 = modules[$2];');
 
-/** A page beside which the folder of the converter is served. */
+/** Serves the folder that the converter wrote. */
 function serve(folder: string): void {
   const files = join(__dirname, '../fixtures/keras-3', folder);
-  global.fetch = async (url) => {
-    const name = (url as string).split('/').at(-1)!;
-    if (name !== 'topology.json') return response(readFileSync(join(files, name)));
-    const { modelTopology } = JSON.parse(readFileSync(join(files, 'model.json'), 'utf8')) as {
-      modelTopology: { model_config: object };
-    };
-    return response(JSON.stringify(modelTopology.model_config));
+  global.fetch = async (url) => response(readFileSync(join(files, (url as string).split('/').at(-1)!)));
+  const { modelTopology } = JSON.parse(readFileSync(join(files, 'model.json'), 'utf8')) as {
+    modelTopology: { model_config: object };
   };
+  modules['node:fs'] = { readFileSync: () => JSON.stringify(modelTopology.model_config) };
 }
 
 const { fetch } = global;

@@ -7,16 +7,16 @@ const CDN = 'https://cdn.jsdelivr.net/npm';
 const versionOf = (name) => readJson('node_modules', name, 'package.json').version;
 const { jsdelivr, version } = readJson('package.json');
 
-/** The files here that the README's addresses stand for: of the versions that are tested. */
+/** The files here for the addresses in `docs/install.md`: of the versions that are tested. */
 const FILES = {
   [`${CDN}/@tensorflow/tfjs@${versionOf('@tensorflow/tfjs')}/dist/tf.min.js`]:
     'node_modules/@tensorflow/tfjs/dist/tf.min.js',
   [`${CDN}/tfjs-decomposed-loss@${version}`]: jsdelivr,
 };
 
-/** The page that the README shows: it trains, and says what the loss is made of. */
+/** The page that `docs/install.md` shows: it trains, and says what the loss is made of. */
 export async function checkReadme(browser, address) {
-  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  const readme = fs.readFileSync(path.join(root, 'docs', 'install.md'), 'utf8');
   const addresses = readme.match(/https:\/\/[^\s"'`)]*(jsdelivr|unpkg)[^\s"'`)]*/g);
   assert.deepEqual(new Set(addresses), new Set(Object.keys(FILES)));
   const pages = Array.from(readme.matchAll(/^```html\n([^]*?)^```/gm), ([, html]) => html);
