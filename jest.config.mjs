@@ -5,9 +5,7 @@ import { readFinding } from './scripts/setup/tfjs-node.mjs';
 const otherTfjs = process.env.TFJS_NODE_MODULES;
 
 /** What never asks a backend for a number is tested on one. */
-const WITHOUT_BACKEND = ['cli/.*', 'charts/plot-losses', 'charts/loss-colors'].map(
-  (name) => `/${name}.test.ts$`,
-);
+const WITHOUT_BACKEND = ['cli/.*', 'charts/plot-losses', 'charts/loss-colors'].map((name) => `/${name}.test.ts$`);
 
 /** One project a backend, all over the same tests; `tensorflow` is tfjs-node. */
 const project = (backend) => ({

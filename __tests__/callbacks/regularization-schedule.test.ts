@@ -197,8 +197,7 @@ describe('scales every kind of penalty, and nothing else', () => {
     prepare(one);
     return one;
   };
-  const decay = (one: tfjs.Sequential, coefficient = 0.25) =>
-    addWeightDecay(one, { l2: coefficient, include: 'out' });
+  const decay = (one: tfjs.Sequential, coefficient = 0.25) => addWeightDecay(one, { l2: coefficient, include: 'out' });
   const fit = (one: tfjs.Sequential, callbacks: object[]) =>
     one.fit(data([8, 4, 1]), y(), { ...silent, batchSize: 4, epochs: 2, callbacks });
 
