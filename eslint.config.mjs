@@ -3,8 +3,38 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
+/** Members that TensorFlow.js does not document, though some are public in its types. */
+const UNDOCUMENTED = [
+  ...['containerNodes', 'inboundNodes', 'outboundNodes', 'collectedTrainableWeights', 'isTraining', 'lossFunctions'],
+  ...['calculateLosses', 'losses', 'addWeight', 'makeTrainFunction', 'makeTestFunction', 'standardizeUserData'],
+  ...[
+    'getDedupedMetricsNames',
+    'optimizer_',
+    'activeTape',
+    'kernelDepth',
+    'gradientDepth',
+    'scopeId',
+    'kept',
+    'dataId',
+  ],
+  ...['hasL1', 'hasL2', 'SerializationMap'],
+].join('|');
+
+const ONLY_IN_HOST =
+  'TensorFlow.js does not document this. Give it a name in src/host, with a permalink, and call that.';
+
+const fence = [
+  `MemberExpression[property.name=/^(${UNDOCUMENTED})$/]`,
+  `MemberExpression[property.value=/^(${UNDOCUMENTED})$/]`,
+  `ObjectPattern > Property[key.name=/^(${UNDOCUMENTED})$/]`,
+  `BinaryExpression[operator='in'][left.value=/^(${UNDOCUMENTED})$/]`,
+  "AssignmentExpression[left.object.property.name='prototype']",
+  // A cast of a cast is how code gets at members that the types hide.
+  'TSAsExpression > TSAsExpression',
+].map((selector) => ({ selector, message: ONLY_IN_HOST }));
+
 export default defineConfig(
-  globalIgnores(['**/dist/', 'docs/', 'coverage/']),
+  globalIgnores(['**/dist/', 'docs/api/', 'coverage/']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   eslint.configs.recommended,
   {
@@ -61,6 +91,27 @@ export default defineConfig(
     // These take methods of the host off their objects, to call them with `this` or to replace them.
     files: ['src/host/**', '__tests__/**'],
     rules: { '@typescript-eslint/unbound-method': 'off' },
+  },
+  {
+    // The direction of imports, and that they have no cycle, is in .dependency-cruiser.mjs.
+    files: ['src/**'],
+    ignores: ['src/host/**'],
+    rules: {
+      'no-restricted-syntax': ['error', ...fence],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            { group: ['@tensorflow/*/*'], message: ONLY_IN_HOST },
+            {
+              group: ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'],
+              importNames: ['engine', 'ENGINE', 'getKernel', 'registerKernel', 'KernelBackend', 'CallbackList'],
+              message: ONLY_IN_HOST,
+            },
+          ],
+        },
+      ],
+    },
   },
   {
     // What jest calls an expectation, such as `expect.any(Number)`, is of type `any`.

@@ -1,104 +1,79 @@
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { build as bundle } from 'esbuild';
 import { chromium } from 'playwright-core';
-import { ARGUMENTS, findChromium } from './browser-test/chromium.mjs';
-import { checkAudit, checkKeyboard, checkNumbers, checkPhone, checkSlider } from './browser-test/example-page.mjs';
+import { preview, build as vite } from 'vite';
+import { ARGUMENTS, chromiumPath } from './browser-test/chromium.mjs';
+import { checkBackends } from './browser-test/backends.mjs';
+import { checkKeyboard, checkScreens } from './browser-test/example-access.mjs';
+import { checkDigits, checkFallback } from './browser-test/example-failures.mjs';
+import { checkAudit, checkCharts, checkNumbers, checkShow, checkSlider } from './browser-test/example-page.mjs';
 import { checkReadme } from './browser-test/readme-page.mjs';
-import { checkScriptTags } from './browser-test/script-page.mjs';
-import { serve } from './browser-test/server.mjs';
-import { main, runNode } from './helpers/command.mjs';
-import { inTemporaryFolder } from './helpers/temporary-folder.mjs';
-import { root } from './setup/stamp.cjs';
+import { trainOutside } from './browser-test/reference.js';
+import { checkModules, checkScripts } from './browser-test/script-page.mjs';
+import { globals } from './build-browser.mjs';
+import { inTemporaryFolder, main, root } from './helpers.mjs';
 
-const inRoot = (...parts) => path.join(root, ...parts);
-
-/** Everything that a page needs, in a folder: the built example, and a page with the files for `<script>`. */
+/** Puts everything that a page needs into a folder: the built example, its models, and the files for browsers. */
 async function buildPages(folder) {
-  runNode(['scripts/build.mjs']);
-  const example = path.join(folder, 'example');
-  const vite = [
-    'build',
-    'examples/browser',
-    '--mode',
-    'package',
-    '--outDir',
-    example,
-    '--emptyOutDir',
-    '--logLevel',
-    'error',
-  ];
-  runNode(['node_modules/vite/bin/vite.js', ...vite]);
-  const page = path.join(folder, 'page');
-  await bundle({
-    stdin: {
-      contents: "export * from './digits.js'; export * from './model.js';",
-      resolveDir: inRoot('examples', 'browser'),
-    },
-    outfile: path.join(page, 'models.js'),
-    bundle: true,
-    format: 'iife',
-    globalName: 'models',
-    plugins: [{ name: 'global-tf', setup: globalTf }],
-  });
-  fs.copyFileSync(inRoot('scripts', 'browser-test', 'script-tag.html'), path.join(page, 'script-tag.html'));
-  return { example, page, dist: inRoot('dist', 'browser'), modules: inRoot('node_modules') };
+  const [configFile, outDir] = [path.join(root, 'examples/browser/vite.config.ts'), path.join(folder, 'example')];
+  await vite({ configFile, mode: 'package', logLevel: 'error', build: { outDir, emptyOutDir: true } });
+  const contents = "export * from './examples/browser/digits.js'; export * from './examples/browser/model.js';";
+  const options = { bundle: true, format: 'iife', globalName: 'models', plugins: [globals] };
+  const outfile = path.join(folder, 'models.js');
+  await bundle({ absWorkingDir: root, stdin: { contents, resolveDir: root }, outfile, ...options });
+  fs.symlinkSync(path.join(root, 'dist', 'browser'), path.join(folder, 'dist'));
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'modules'));
 }
 
-function globalTf(hooks) {
-  hooks.onResolve({ filter: /^@tensorflow\/tfjs$/ }, () => ({ path: 'tf', namespace: 'global-tf' }));
-  hooks.onLoad({ filter: /.*/, namespace: 'global-tf' }, () => ({ contents: 'module.exports = globalThis.tf;' }));
+/** Runs checks one after the other. */
+async function inOrder(checks) {
+  for (const [name, check] of Object.entries(checks)) {
+    await check();
+    console.log(`✓ ${name}`);
+  }
 }
 
-/** The numbers that tfjs-node gets. */
-function trainOutside() {
-  const args = [
-    'node_modules/tsx/dist/cli.mjs',
-    '--require',
-    './scripts/node-24.cjs',
-    'scripts/browser-test/reference.ts',
-  ];
-  const printed = execFileSync(process.execPath, args, {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  return JSON.parse(printed.trim().split('\n').at(-1));
-}
-
-/** Tries the example and the files for `<script>` in a real Chromium. */
+/** Tries the example and the files for browsers in a real Chromium. */
 await main(async () => {
-  const executablePath = findChromium();
+  const executablePath = chromiumPath();
   if (executablePath === undefined) {
-    const how = 'Install Chromium, or name it in the environment variable CHROMIUM.';
+    const how = 'Install it (on Debian: `apt-get install chromium`), or put its path into the variable CHROMIUM.';
     if (process.env.CI_REQUIRE_CHROMIUM === '1') throw new Error(`Expected Chromium, got none. ${how}`);
     console.log(`No Chromium here, so nothing is tried in a browser. ${how}`);
     return;
   }
-  const screenshots = process.env.SCREENSHOTS;
   await inTemporaryFolder(async (folder) => {
-    const server = await serve(await buildPages(folder));
+    await buildPages(folder);
+    const options = { logLevel: 'error', build: { outDir: folder }, preview: { port: 0, host: '127.0.0.1' } };
+    const server = await preview({ root: folder, configFile: false, ...options });
     const browser = await chromium.launch({ executablePath, args: ARGUMENTS });
     try {
-      const reference = trainOutside();
+      const address = `http://127.0.0.1:${server.httpServer.address().port}`;
+      const reference = await trainOutside();
       console.log(`Outside of the browser, the backend is ${reference.backend}.`);
-      const checks = {
-        'The example has the numbers of tfjs-node': () => checkNumbers(browser, server.address, reference),
-        'The files for <script> have them': () => checkScriptTags(browser, server.address, reference),
-        "The README's page trains": () => checkReadme(browser, server.address),
-        'The slider acts, stop stops': () => checkSlider(browser, server.address),
-        'The audit tells what is dropped': () => checkAudit(browser, server.address),
-        'The keyboard and an early stop work': () => checkKeyboard(browser, server.address),
-        'A phone shows all of it, light and dark': () => checkPhone(browser, server.address, screenshots),
-      };
-      for (const [name, check] of Object.entries(checks)) {
-        await check();
-        console.log(`✓ ${name}`);
-      }
+      await Promise.all([
+        inOrder({
+          'The example has the numbers of tfjs-node': () => checkNumbers(browser, address, reference),
+          'All that trains does so on each backend, also in a worker': () => checkBackends(browser, address),
+          'The files for <script> have the numbers of tfjs-node': () => checkScripts(browser, address, reference),
+          'The modules work with the global tf': () => checkModules(browser, address, reference),
+          "The README's page trains": () => checkReadme(browser, address),
+        }),
+        inOrder({
+          'One press shows what the loss hides': () => checkShow(browser, address),
+          'The slider acts, stop stops': () => checkSlider(browser, address),
+          'The audit tells what is dropped': () => checkAudit(browser, address),
+          'The live charts are drawn': () => checkCharts(browser, address),
+          'The keyboard is enough': () => checkKeyboard(browser, address),
+          'All screens pass axe': () => checkScreens(browser, address, process.env.SCREENSHOTS),
+          'The page works without WebGL': () => checkFallback(browser, address),
+          'The page says what is wrong with the digits': () => checkDigits(browser, address),
+        }),
+      ]);
     } finally {
       await browser.close();
-      server.close();
+      await server.close();
     }
   });
 });

@@ -3,7 +3,8 @@
  *
  * @module tfjs-decomposed-loss/charts
  */
+export { lossColors } from './charts/palette.js';
 export { plotLosses } from './charts/plot-losses.js';
 
 export type { PlotLossesArgs } from './charts/plot-losses.js';
-export type { LogKeys } from './logs/log-keys.js';
+export type { LogKeyArgs, LogKeys } from './logs/log-keys.js';

@@ -8,3 +8,6 @@ void main(process.argv.slice(2), {
 }).then((code) => {
   process.exitCode = code;
 });
+
+// Bundlers take a file that exports nothing for CommonJS.
+export {};

@@ -1,13 +1,14 @@
 /**
- * The subpath `tfjs-decomposed-loss/keras`: to import it is to make TensorFlow.js load models that Keras saved with L1 and
- * L2 regularizers, as {@link registerKerasClasses} does, and with `ActivityRegularization` layers.
+ * The subpath `tfjs-decomposed-loss/keras`: models of Keras 3 load, and to import it is to make TensorFlow.js load models
+ * that Keras saved with L1 and L2 regularizers, as {@link registerKerasClasses} does, and with `ActivityRegularization` layers.
  *
  * @module tfjs-decomposed-loss/keras
  */
-import { registerActivityRegularization } from './regularizers/activity-regularization.js';
 import { registerKerasClasses } from './regularizers/keras-classes.js';
 
 registerKerasClasses();
-registerActivityRegularization();
 
+export { fromKeras3 } from './keras/from-keras-3.js';
 export { registerKerasClasses };
+
+export type { FromKeras3Args } from './keras/from-keras-3.js';

@@ -6,4 +6,4 @@
 export { lossLogger } from './callbacks/loss-logger/loss-logger.js';
 
 export type { LossLoggerArgs, LossLoggerCallback } from './callbacks/loss-logger/loss-logger.js';
-export type { LogStream } from './callbacks/loss-logger/log-stream.js';
+export type { LogStream } from './callbacks/loss-logger/sinks.js';

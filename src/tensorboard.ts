@@ -5,8 +5,8 @@
  *
  * @module tfjs-decomposed-loss/tensorboard
  */
-export { tensorBoard } from './callbacks/tensorboard/callback.js';
+export { tensorBoard } from './callbacks/tensorboard/tensor-board.js';
 
-export type { TensorBoardArgs, TensorBoardCallback } from './callbacks/tensorboard/callback.js';
+export type { TensorBoardArgs, TensorBoardCallback } from './callbacks/tensorboard/tensor-board.js';
 export type { EventFileApi } from './callbacks/tensorboard/event-files.js';
 export type { SummaryWriter } from './host/summary-writer.js';

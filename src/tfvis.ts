@@ -1,11 +1,14 @@
 /**
- * The subpath `tfjs-decomposed-loss/tfvis`: {@link fitCallbacks} draws live charts of the loss in its parts with tfjs-vis.
+ * The subpath `tfjs-decomposed-loss/tfvis`: live charts of the loss in its parts, in an element of a page or in tfjs-vis's visor.
+ * {@link fitCallbacks} draws a training, {@link lossCharts} logs from elsewhere.
  *
- * It needs `@tensorflow/tfjs-vis`, and runs in browsers only.
+ * Only a surface by its name needs `@tensorflow/tfjs-vis`.
  *
  * @module tfjs-decomposed-loss/tfvis
  */
 export { fitCallbacks } from './charts/tfvis/fit-callbacks.js';
+export { lossCharts } from './charts/tfvis/loss-charts.js';
 
 export type { FitCallbacksArgs } from './charts/tfvis/fit-callbacks.js';
-export type { ChartContainer, Surface, SurfaceInfo } from './charts/tfvis/panel.js';
+export type { LossCharts, LossChartsArgs } from './charts/tfvis/loss-charts.js';
+export type { ChartContainer, Surface, SurfaceInfo } from './charts/tfvis/figures.js';

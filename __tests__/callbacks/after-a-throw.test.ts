@@ -2,7 +2,7 @@ import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
 import { tensorsLeftByFailing } from '../helpers/memory';
-import { batches, data, regressor, state } from '../helpers/models';
+import { batches, data, regressor, state, twoOutputs } from '../helpers/models';
 
 type Callback = InstanceType<typeof tf.Callback>;
 
@@ -153,6 +153,31 @@ it('trainStep leaves the states of a recurrent layer, and what the user kept, af
   fails = false;
   expect((await trainStep(model, inputs, targets)).total).toBeGreaterThan(0);
   expect(kept.map(({ isDisposed }) => isDisposed)).toEqual([false, false, false]);
+});
+
+it('trainStep leaves the means that the user kept in a loss or a metric, after a step that throws', async () => {
+  const kept: tfjs.Tensor[] = [];
+  const keeping = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => {
+    const error = tf.squaredDifference(yTrue, yPred).mean(-1);
+    kept.push(tf.keep(tf.mean(error)), tf.keep(tf.mean(yPred)));
+    return error;
+  };
+  const failing = () => {
+    throw new Error('the metric failed');
+  };
+  const [inputs, targets] = [x(), y()];
+  const heads = (model: tfjs.LayersModel) => model.outputs.map(() => targets);
+  for (const model of [
+    regressor({ loss: keeping, metrics: ['mae', keeping, failing] }),
+    twoOutputs({ loss: [keeping, keeping], metrics: { price: keeping, sold: failing } }),
+  ]) {
+    const before = kept.length;
+    const sampleWeight = heads(model).map(() => tf.ones([6]));
+    const left = await tensorsLeftByFailing(() => trainStep(model, inputs, heads(model), { sampleWeight }));
+    expect(kept.length).toBeGreaterThan(before);
+    expect(left).toBe(kept.length - before);
+  }
+  expect(kept.map(({ isDisposed }) => isDisposed)).not.toContain(true);
 });
 
 it('trainStep leaves nothing of a batch of rank 1 whose class weights do not fit', async () => {

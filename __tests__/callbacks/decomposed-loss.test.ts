@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { decomposedLoss, type DecomposedLossArgs } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
 import { penalty } from '../helpers/float64';
 import { batches, classifier, data, numbersOf, oneHot, regressor, twoOutputs } from '../helpers/models';
@@ -165,4 +165,81 @@ describe('what an epoch reports', () => {
     expect(warn.mock.calls.join()).toMatch(/`twice`.*tf\.layers.*name/);
     warn.mockRestore();
   });
+});
+
+describe('what verbose prints', () => {
+  let log: jest.SpyInstance;
+  beforeEach(() => void (log = jest.spyOn(console, 'log').mockImplementation()));
+  afterEach(() => log.mockRestore());
+
+  /** Stops after the first epoch. */
+  class Stopping extends tf.Callback {
+    override async onEpochEnd() {
+      this.model.stopTraining = true;
+    }
+  }
+
+  /** A model whose only weight is 1 and stays 1: for the input 1 the data loss is (1 - y)², and the penalty l2. */
+  async function printed(l2: number, [data, validation]: number[], args: DecomposedLossArgs = {}): Promise<unknown[]> {
+    const kernelRegularizer = tf.regularizers.l2({ l2 });
+    const dense = tf.layers.dense({
+      units: 1,
+      inputShape: [1],
+      useBias: false,
+      kernelInitializer: 'ones',
+      kernelRegularizer,
+    });
+    const model = tf.sequential({ layers: [dense] });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+    const target = (loss: number) => tf.tensor2d([[1 - Math.sqrt(loss)]]);
+    const callbacks = [new Stopping(), decomposedLoss({ verbose: true, ...args })];
+    const validationData: [tfjs.Tensor, tfjs.Tensor] | undefined =
+      validation === undefined ? undefined : [tf.ones([1, 1]), target(validation)];
+    const fit = { initialEpoch: 2, epochs: 20, verbose: 0 as const, callbacks, validationData };
+    await model.fit(tf.ones([1, 1]), target(data!), fit);
+    return log.mock.calls.flat() as unknown[];
+  }
+
+  it('is a line an epoch', async () => {
+    expect(await printed(0.277, [0.414, 0.133])).toEqual([
+      'Epoch 3/20  loss 0.691 = data 0.414 + regularization 0.277   val 0.410 = 0.133 + 0.277',
+    ]);
+  });
+
+  it('has no part for validation without validation', async () => {
+    expect(await printed(12.3, [1234.5])).toEqual([
+      'Epoch 3/20  loss 1246.800 = data 1234.500 + regularization 12.300',
+    ]);
+  });
+
+  it('keeps the digits of small values, and says what is not a number', async () => {
+    expect(await printed(1e-5, [0.0625, NaN])).toEqual([
+      'Epoch 3/20  loss 0.0625 = data 0.0625 + regularization 0.0000100   val NaN = NaN + 0.0000100',
+    ]);
+    log.mockClear();
+    expect(await printed(0, [0.25])).toEqual(['Epoch 3/20  loss 0.250 = data 0.250 + regularization 0.000']);
+  });
+
+  it.each<DecomposedLossArgs>([{ loss: 'data' }, { logKeys: { dataLoss: 'd', valTotalLoss: 'v' } }])(
+    'is the same with other keys: %o',
+    async (args) => {
+      expect(await printed(0.277, [0.414, 0.133], args)).toEqual([
+        'Epoch 3/20  loss 0.691 = data 0.414 + regularization 0.277   val 0.410 = 0.133 + 0.277',
+      ]);
+    },
+  );
+
+  it('is nothing without it', async () => {
+    expect(await printed(0.277, [0.414], { verbose: false })).toEqual([]);
+    expect(await printed(0.277, [0.414], { verbose: undefined, warn: false })).toEqual([]);
+  });
+});
+
+it.each([
+  [{ verbose: 1 }, '`verbose` of `decomposedLoss` to be true or false, got 1 (number)'],
+  [{ warn: 'no' }, "`warn` of `decomposedLoss` to be true or false, got 'no'"],
+  [{ breakdown: 'all' }, "`breakdown` of `decomposedLoss` to be `none`, `layer`, `weight`, got 'all'"],
+  [{ quiet: true }, 'got `quiet`'],
+])('refuses %o', (args, message) => {
+  expect(() => decomposedLoss(args as DecomposedLossArgs)).toThrow(message);
 });

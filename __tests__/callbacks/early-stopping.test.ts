@@ -3,7 +3,7 @@ import { decomposedLoss, earlyStopping, type EarlyStoppingArgs } from 'tfjs-deco
 import fixture from '../fixtures/early-stopping.json';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
-import { batches, classifier, data, numbersOf, oneHot, regressor, twoOutputs } from '../helpers/models';
+import { batches, classifier, data, fillWeights, numbersOf, oneHot, regressor, twoOutputs } from '../helpers/models';
 
 type Callback = InstanceType<typeof tf.Callback>;
 
@@ -277,6 +277,88 @@ it('begins each training anew', async () => {
   expect(weightsOf(model)).toEqual(weights[0]);
 });
 
+describe('the best weights', () => {
+  const twoSquares = () => {
+    const dense = (name: string) => tf.layers.dense({ name, units: 4, inputShape: [4], useBias: false });
+    const model = tf.sequential({ layers: [dense('a'), dense('b')] });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+    return fillWeights(model);
+  };
+  const valuesOf = (model: tfjs.LayersModel) =>
+    ['a', 'b'].map((name) => Array.from(model.getLayer(name).getWeights()[0]!.dataSync()));
+  const trainWith = (model: tfjs.LayersModel, onEpochEnd: (epoch: number) => void, epochs = 3) => {
+    const stopping = earlyStopping({ monitor: 'value', patience: 9, restoreBestWeights: true });
+    const callbacks = [scripted('value', [1, 2, 3]).callback, new tf.CustomCallback({ onEpochEnd }), stopping];
+    return model.fit(data([4, 4]), data([4, 4]), { epochs, verbose: 0, callbacks });
+  };
+
+  it('are put back into the layers that had them, also where one was frozen since', async () => {
+    const model = twoSquares();
+    let best: number[][] = [];
+    await trainWith(model, (epoch) => {
+      if (epoch === 0) best = valuesOf(model);
+      if (epoch === 1) model.getLayer('a').trainable = false;
+    });
+    expect(best[0]).not.toEqual(best[1]);
+    expect(valuesOf(model)).toEqual(best);
+  });
+
+  it('are not put into a model that is another one by then, of which none is changed', async () => {
+    const model = twoSquares();
+    const inner = (model as unknown as { model: tfjs.LayersModel }).model;
+    let last: number[][] = [];
+    const run = trainWith(model, (epoch) => {
+      last = valuesOf(model);
+      if (epoch < 2) return;
+      const other = twoSquares();
+      Object.defineProperty(inner, 'weights', { configurable: true, get: () => other.weights });
+    });
+    await expect(run).rejects.toThrow(
+      /^Expected `sequential_\d+_model` to have the weights that it had in epoch 1, the best one, got others: layers came or/,
+    );
+    expect(valuesOf(model)).toEqual(last);
+  });
+});
+
+describe('stopped in the middle of the first epoch, which is not validated then', () => {
+  const stopAt = (batch: number, model: tfjs.LayersModel) =>
+    new tf.CustomCallback({
+      onBatchEnd: (now) => {
+        if (now === batch) model.stopTraining = true;
+      },
+    });
+  const fit = (model: tfjs.LayersModel, callbacks: Callback[]) =>
+    model.fit(data([8, 4]), data([8, 1]), { epochs: 3, batchSize: 2, verbose: 0, validationSplit: 0.25, callbacks });
+
+  it.each(['val_data_loss', 'val_loss', 'val_data_los'])('with %s ends as without it', async (monitor) => {
+    const model = regressor();
+    const stopping = earlyStopping({ monitor, restoreBestWeights: true });
+    const history = await fit(model, [decomposedLoss(), stopping, stopAt(0, model)] as Callback[]);
+    expect(history.history['val_loss']).toBeUndefined();
+    expect([history.epoch, stopping.best, stopping.stoppedEpoch]).toEqual([[0], undefined, undefined]);
+  });
+
+  it('with fitDataset too', async () => {
+    const model = regressor();
+    const one: [tfjs.Tensor, tfjs.Tensor] = [data([2, 4]), data([2, 1])];
+    const callbacks = [decomposedLoss(), earlyStopping(), stopAt(0, model)];
+    const args = { epochs: 3, verbose: 0, validationData: batches(one), callbacks };
+    expect((await model.fitDataset(batches(one, one), args)).epoch).toEqual([0]);
+  });
+
+  it('after a validated epoch keeps what that found', async () => {
+    const model = regressor();
+    const stopping = earlyStopping({ patience: 5 });
+    const stop = new tf.CustomCallback({
+      onEpochBegin: (epoch) => {
+        if (epoch === 1) model.stopTraining = true;
+      },
+    });
+    const { epoch } = await fit(model, [decomposedLoss(), stopping, stop] as Callback[]);
+    expect([epoch, stopping.bestEpoch]).toEqual([[0, 1], 0]);
+  });
+});
+
 describe('memory', () => {
   const stopping = () => earlyStopping({ monitor: 'loss', patience: 9, restoreBestWeights: true });
 
@@ -353,6 +435,7 @@ describe('refuses', () => {
     ['a baseline that is no number', { baseline: NaN }, '`baseline`'],
     ['an epoch before the first', { startFromEpoch: -1 }, '`startFromEpoch`'],
     ['a word for yes', { restoreBestWeights: 'yes' }, '`restoreBestWeights`'],
+    ['a number for yes', { acrossFits: 1 }, '`acrossFits`'],
     ['a word for loud', { verbose: 'loud' }, '`verbose`'],
     ['a misspelt name', { minDelat: 1 }, '`minDelat`'],
   ])('%s', (_, args, named) => expect(() => earlyStopping(args)).toThrow(named));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type * as tfjs from '@tensorflow/tfjs';
-import { activityRegularization, enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
+import { activityRegularization, enforceRegularizers, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
 import { gradientBalance, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { tf } from '../helpers/backend';
@@ -40,6 +40,21 @@ it('writes the norms of both gradients and their cosine, by layer', async () => 
     expect(history[`gradient/penalty/${layer}`]![0]).toBeNear(norm(penalty), 1e-5);
     expect(history[`gradient/cosine/${layer}`]![0]).toBeNear(cosine(ofData, penalty), 1e-4);
   });
+});
+
+it('is the same beside a breakdown of fused penalties', async () => {
+  const fused = () => {
+    const model = regressor();
+    fuseRegularizers(model);
+    return model;
+  };
+  const alone = await fused().fit(x(), y(), { ...silent, callbacks: [gradientBalance()] });
+  const callbacks = [decomposedLoss({ breakdown: 'weight' }), gradientBalance()];
+  for (const order of [callbacks, [...callbacks].reverse()]) {
+    const { history } = await fused().fit(x(), y(), { ...silent, callbacks: order });
+    expect(history).toMatchObject(alone.history);
+    expect(history['gradient/penalty/hidden']![0]).toBeGreaterThan(0.01);
+  }
 });
 
 it('looks at every n-th batch of each epoch from the first, and takes the mean by batch size', async () => {

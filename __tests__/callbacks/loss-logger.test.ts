@@ -8,6 +8,7 @@ import {
   readdirSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -250,15 +251,43 @@ describe('a file that is there', () => {
     expect(text()).toBe(before);
   });
 
-  it.each(['2,0.5', '2,0.5,0.2', '2'])('that a crash left with a torn row, %s, loses that row', async (torn) => {
-    await fit([lossLogger(file())], { epochs: 2 });
-    const before = text();
-    appendFileSync(file(), torn);
-    const warn = jest.spyOn(console, 'warn').mockImplementation();
-    await fit([lossLogger(file())], { initialEpoch: 2, epochs: 3 });
-    expect(warn.mock.calls).toEqual([[`Cut off the torn last line of '${file()}': "${torn}".`]]);
-    expect(text().startsWith(before)).toBe(true);
-    expect(epochs()).toEqual(['epoch', '0', '1', '2']);
+  it.each(['2,0.5', '2,0.5,', '2,0.5,0.', '2,0.5,-', '2,0.5,1e-', '2,0.5,Na', '2,0.5,0.2,', '2'])(
+    'that a crash left with a torn row, %s, loses that row',
+    async (torn) => {
+      await fit([lossLogger(file())], { epochs: 2 });
+      const before = text();
+      appendFileSync(file(), torn);
+      const warn = jest.spyOn(console, 'warn').mockImplementation();
+      await fit([lossLogger(file())], { initialEpoch: 2, epochs: 3 });
+      expect(warn.mock.calls).toEqual([[`Cut off the torn last line of '${file()}': "${torn}".`]]);
+      expect(text().startsWith(before)).toBe(true);
+      expect(epochs()).toEqual(['epoch', '0', '1', '2']);
+    },
+  );
+
+  it.each(['2,0.5,0.25', '2,0.5,NaN', '2,,-Infinity', '2,0.5,1e-7', '2,"0.5","0.25"'])(
+    'whose last row, %s, is whole but has no line end, keeps it',
+    async (row) => {
+      await fit([lossLogger(file())], { epochs: 2 });
+      const before = text();
+      appendFileSync(file(), row);
+      const warn = jest.spyOn(console, 'warn').mockImplementation();
+      await fit([lossLogger(file())], { initialEpoch: 3, epochs: 4 });
+      expect(warn.mock.calls).toEqual([
+        [`Ended the last line of '${file()}', a whole row without a line end: ${JSON.stringify(row)}.`],
+      ]);
+      expect(text().startsWith(`${before}${row}\n3,`)).toBe(true);
+      expect(epochs()).toEqual(['epoch', '0', '1', '2', '3']);
+    },
+  );
+
+  it('whose last line of JSON is whole but has no line end keeps it', async () => {
+    const path = file('a.jsonl');
+    await fit([lossLogger(path)], { epochs: 2 });
+    writeFileSync(path, text(path).trimEnd());
+    jest.spyOn(console, 'warn').mockImplementation();
+    await fit([lossLogger(path)], { initialEpoch: 2, epochs: 3 });
+    expect(lines(path).map((line) => (JSON.parse(line) as { epoch: number }).epoch)).toEqual([0, 1, 2]);
   });
 
   it.each(['epo', 'epoch,val_lo', 'epoch,"a\nb', 'epoch,val_loss,loss'])('or a torn header, %j', async (torn) => {
@@ -298,6 +327,49 @@ describe('a file that is there', () => {
       expect(text()).toBe(content);
     },
   );
+});
+
+describe('an epoch that was stopped in its middle, and so not validated', () => {
+  const stopped = async (callbacks: Callback[], at = 0) => {
+    const model = regressor();
+    let epoch = 0;
+    const stop = new tf.CustomCallback({
+      onEpochBegin: (now) => void (epoch = now),
+      onBatchEnd: () => {
+        if (epoch === at) model.stopTraining = true;
+      },
+    });
+    return fit([...callbacks, stop], { batchSize: 1 }, model);
+  };
+
+  it('is a row with gaps, of a CSV that others can go on with', async () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation();
+    const { epoch, history } = await stopped([decomposedLoss(), lossLogger(file())]);
+    expect([epoch, history['val_loss']]).toEqual([[0], undefined]);
+    await fit([decomposedLoss(), lossLogger(file())], { epochs: 1 });
+    await stopped([decomposedLoss(), lossLogger(file())]);
+    const names = lines()[0]!.split(',');
+    expect(names.filter((name) => name.startsWith('val_'))).toHaveLength(4);
+    const rows = lines().map((line) => line.split(','));
+    const gaps = rows.map((row) => names.filter((_, column) => row[column] === ''));
+    expect(gaps).toEqual([[], names.filter((name) => name.startsWith('val_')), [], gaps[1]]);
+    expect(rows.every((row) => row.length === names.length)).toBe(true);
+    expect(warn).not.toHaveBeenCalled();
+  });
+
+  it('is no excuse for other columns', async () => {
+    await fit([lossLogger(file())], { epochs: 1 });
+    await expect(stopped([decomposedLoss(), lossLogger(file())])).rejects.toThrow('the file lacks `data_loss`');
+  });
+
+  it('lacks the keys in JSON', async () => {
+    await stopped([lossLogger(file('a.jsonl'))], 1);
+    const [first, second] = lines(file('a.jsonl')).map((line) => Object.keys(JSON.parse(line) as object));
+    expect([first, second]).toEqual([
+      ['epoch', 'val_loss', 'loss'],
+      ['epoch', 'loss'],
+    ]);
+  });
 });
 
 describe('a crash', () => {
@@ -465,6 +537,38 @@ describe('refuses', () => {
   const onFull = existsSync('/dev/full') ? it : it.skip;
   onFull('to go on where the disk is full', async () => {
     await expect(fit([lossLogger('/dev/full')])).rejects.toThrow(/^Expected to append to '\/dev\/full', got: ENOSPC/);
+  });
+
+  it('a file that another one writes, by whatever path, and leaves both as they were', async () => {
+    const link = file('link.csv');
+    writeFileSync(file(), '');
+    symlinkSync(file(), link);
+    for (const append of [true, false]) {
+      const own = lossLogger(file());
+      const another = lossLogger(link, { append });
+      const inside = new tf.CustomCallback({
+        onEpochEnd: async (epoch) => {
+          if (epoch > 0) return;
+          const before = text();
+          await expect(fit([another])).rejects.toThrow(
+            `Expected each \`lossLogger\` to have its own file, got '${link}', which another one writes in a training that runs now.`,
+          );
+          expect(text()).toBe(before);
+        },
+      });
+      await fit([own, inside]);
+      await expect(fit([lossLogger(file()), another])).rejects.toThrow('to have its own file');
+      await fit([another]);
+      expect(lines()[0]).toMatch(/^epoch,/);
+    }
+  });
+
+  it('to be in two trainings at once, of which the first goes on', async () => {
+    const logger = lossLogger(file());
+    const running = fit([logger]);
+    await expect(fit([logger])).rejects.toThrow('to be in one training at a time');
+    await running;
+    expect(lines()).toHaveLength(4);
   });
 
   it('to stand in a list twice, and logs once it does not', async () => {

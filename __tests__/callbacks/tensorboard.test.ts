@@ -303,9 +303,22 @@ describe('arguments', () => {
     await expect(fit([board, decomposedLoss(), board])).rejects.toThrow(/once, got the same one twice/);
   });
 
+  it('refuses two trainings at once, of which the first goes on', async () => {
+    const { node, written } = memory();
+    const board = tensorBoard('logs', { node });
+    const running = fit([board, decomposedLoss()]);
+    await expect(fit([board, decomposedLoss({ logKeys: { dataLoss: 'fit' } })])).rejects.toThrow(
+      /`tensorBoard\(\)` to be in one training at a time.*Make another/,
+    );
+    const history = await running;
+    expect(values(written, 'train', 'data_loss')).toEqual(numbersOf(history, 'data_loss'));
+  });
+
   it('says what to do about a plain object before it', async () => {
     const board = tensorBoard('logs', { node: memory().node });
-    await expect(fit([{ onTrainEnd: () => {} }, board, decomposedLoss()])).rejects.toThrow(/new tf\.CustomCallback/);
+    await expect(fit([{ onTrainEnd: () => {} }, board, decomposedLoss()])).rejects.toThrow(
+      /combineCallbacks\(\{…\}, tensorBoard\(\)\)/,
+    );
   });
 
   it('says so where the model is of a second tfjs-layers', async () => {

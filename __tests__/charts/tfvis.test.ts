@@ -1,52 +1,48 @@
+import { Worker } from 'node:worker_threads';
+import { join } from 'node:path';
 import type { Tensor } from '@tensorflow/tfjs';
+import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { lossColors, plotLosses } from 'tfjs-decomposed-loss/charts';
+import { fitCallbacks, lossCharts, type ChartContainer } from 'tfjs-decomposed-loss/tfvis';
 import { tf } from '../helpers/backend';
 import { data, regressor, twoOutputs } from '../helpers/models';
 import { FakeElement } from '../helpers/page';
-import { fitCallbacks, type ChartContainer } from 'tfjs-decomposed-loss/tfvis';
-import { decomposedLoss } from 'tfjs-decomposed-loss';
 
-interface Drawn {
-  place: FakeElement;
-  values: number[][];
-  epochs: number[];
-  series: string[];
-  options: Record<string, unknown>;
-}
-
-const drawn: Drawn[] = [];
 const surface = new FakeElement('surface');
 const asked: unknown[] = [];
+let isInstalled = true;
 
-/** As in tfjs-vis the place in the list counts, not `x`; what is no number is not drawn. */
-const placed = (line: Array<{ y: number }>) => line.map(({ y }, place) => ({ y, place }));
-const behindFirst = (line: Array<{ y: number }>) =>
-  placed(line).slice(placed(line).findIndex(({ y }) => !Number.isNaN(y)));
-
-jest.mock('@tensorflow/tfjs-vis', () => ({
-  render: {
-    linechart: async (
-      place: FakeElement,
-      { values, series }: { values: Array<Array<{ x: number; y: number }>>; series: string[] },
-      options: Record<string, unknown>,
-    ) => {
-      const lines = values.map(behindFirst);
-      const epochs = lines[0]!.map((point) => point.place);
-      drawn.push({ place, values: lines.map((line) => line.map(({ y }) => y)), epochs, series, options });
-    },
-  },
-  visor: () => ({ surface: (info: unknown) => (asked.push(info), { drawArea: surface }) }),
-}));
+jest.mock('@tensorflow/tfjs-vis', () => {
+  if (!isInstalled) throw new Error("Cannot find module '@tensorflow/tfjs-vis'");
+  return { visor: () => ({ surface: (info: unknown) => (asked.push(info), { drawArea: surface }) }) };
+});
 
 const page = () => new FakeElement('div');
 const container = (element: FakeElement) => element as unknown as ChartContainer;
 const titles = (element: FakeElement) => element.all(({ tag }) => tag === 'figcaption').map(({ text }) => text);
+const attribute = (element: FakeElement, name: string) => element.attributes.get(name)!;
 
-/** What was drawn last under a title. */
-function last(element: FakeElement, title: string): Drawn {
-  const figure = element.all(({ tag }) => tag === 'figure').find(({ text }) => text.startsWith(title))!;
-  const places = figure.all(() => true);
-  return drawn.filter(({ place }) => places.includes(place)).at(-1)!;
+/** The picture under a title. */
+function picture(element: FakeElement, title: string): FakeElement {
+  const figure = element.all(({ tag }) => tag === 'figure').find(({ children }) => titleOf(children) === title)!;
+  return figure.all(({ tag }) => tag === 'svg')[0]!;
 }
+const titleOf = ([caption]: FakeElement['children']) => (caption as FakeElement).text;
+
+const texts = (element: FakeElement) => element.all(({ tag }) => tag === 'text').map(({ text }) => text);
+
+/** What a reader sees where the pointer is at an epoch or batch, a row each: its number, and the values. */
+const rows = (svg: FakeElement) =>
+  svg
+    .all((element) => attribute(element, 'class') === 'c')
+    .map((column) => column.all(({ tag }) => tag === 'tspan').map(({ text }) => text));
+
+/** The lines and areas that are there: their names in the picture. */
+const curves = (svg: FakeElement) => [...new Set(svg.all(({ tag }) => tag === 'title').map(({ text }) => text))];
+
+/** The values of some keys, with four digits, as they are in the picture. */
+const digits = (history: Record<string, number[]>, epoch: number, keys: string[]) =>
+  keys.map((key) => history[key]![epoch]!.toPrecision(4));
 
 /** The numbers of the host's history for a training of the same model without charts. */
 async function historyOf(args: Parameters<ReturnType<typeof regressor>['fit']>[2]): Promise<Record<string, number[]>> {
@@ -62,41 +58,52 @@ beforeAll(() => {
 const fitArgs = { epochs: 3, batchSize: 3, shuffle: false, verbose: 0, validationSplit: 0.25 } as const;
 
 beforeEach(() => {
-  drawn.length = 0;
   asked.length = 0;
 });
 
-it('draws the values of the logs, training beside validation', async () => {
+const LOSSES = ['loss', 'val_total_loss', 'data_loss', 'val_data_loss'];
+const PENALTIES = ['regularization_loss', 'val_regularization_loss'];
+
+it('draws the values of the logs, in training and validation', async () => {
   const expected = await historyOf(fitArgs);
   const element = page();
   await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks(container(element)) });
-  expect(titles(element)).toEqual([
-    'Total loss by epoch',
-    'Data loss by epoch',
-    'Regularization loss by epoch',
-    'Regularization loss by layer',
-  ]);
-  const keys = {
-    'Total loss by epoch': ['loss', 'val_total_loss'],
-    'Data loss by epoch': ['data_loss', 'val_data_loss'],
-    'Regularization loss by epoch': ['regularization_loss', 'val_regularization_loss'],
-  };
-  for (const [title, [training, validation]] of Object.entries(keys)) {
-    const { series, values } = last(element, title);
-    expect(series).toEqual(['training', 'validation']);
-    expect(values).toEqual([expected[training!], expected[validation!]]);
-  }
+  expect(titles(element)).toEqual(['Loss by epoch', 'Regularization loss in parts']);
+  const svg = picture(element, 'Loss by epoch');
+  expect(rows(svg)).toEqual(
+    [0, 1, 2].map((epoch) => [`epoch ${epoch + 1}`, ...digits(expected, epoch, [...LOSSES, ...PENALTIES])]),
+  );
+  const names = ['total loss', 'data loss', 'regularization loss'];
+  expect(curves(svg)).toEqual([...names, ...names.map((name) => `${name}, validation`)]);
+});
+
+it('draws what plotLosses does', async () => {
+  const element = page();
+  const args = { width: 500, height: 400 };
+  const history = await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks(container(element), args) });
+  const lines = (svg: FakeElement) =>
+    svg.all(({ tag }) => tag === 'path').map((path) => attribute(path, 'stroke-width'));
+  const plotted = plotLosses(history);
+  const drawn = [picture(element, 'Loss by epoch'), picture(element, 'Regularization loss in parts')];
+  expect(drawn.flatMap(lines).filter(Boolean)).toEqual(
+    Array.from(plotted.matchAll(/<path [^>]*stroke-width="([^"]*)"/g), ([, width]) => width),
+  );
+  const colors = drawn.flatMap((svg) => svg.all(({ tag }) => tag === 'g').map((group) => attribute(group, 'color')));
+  expect(colors.filter(Boolean)).toEqual(Array.from(plotted.matchAll(/<g color="([^"]*)"/g), ([, color]) => color));
+  expect(colors).toEqual(expect.arrayContaining([lossColors.data, lossColors.regularization, lossColors.parts[0]]));
 });
 
 it('stacks the parts of the penalty, and says what they are', async () => {
   const expected = await historyOf(fitArgs);
   const element = page();
   await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks(container(element)) });
+  const svg = picture(element, 'Regularization loss in parts');
   const layers = Object.keys(expected).filter((key) => key.startsWith('regularization_loss/'));
-  expect(element.all(({ tag }) => tag === 'path')).toHaveLength(layers.length);
-  const label = element.all(({ attributes }) => attributes.get('aria-label')?.includes('by layer') ?? false)[0]!;
+  expect(layers).toHaveLength(2);
+  expect(curves(svg)).toEqual(layers.map((key) => key.split('/')[1]));
   const parts = layers.map((key) => `${key.split('/')[1]!} ${expected[key]![2]!.toPrecision(4)}`);
-  expect(label.attributes.get('aria-label')).toBe(`Regularization loss by layer: ${parts.join(', ')}`);
+  expect(attribute(svg, 'aria-label')).toBe(`Regularization loss in parts, at epoch 3: ${parts.join('; ')}`);
+  expect(attribute(svg, 'role')).toBe('img');
 });
 
 it('leaves out what is not there: validation, and penalties', async () => {
@@ -104,8 +111,11 @@ it('leaves out what is not there: validation, and penalties', async () => {
   model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
   const element = page();
   await model.fit(x, y, { verbose: 0, callbacks: fitCallbacks(container(element)) });
-  expect(titles(element)).toEqual(['Total loss by epoch', 'Data loss by epoch', 'Regularization loss by epoch']);
-  expect(last(element, 'Data loss').series).toEqual(['training']);
+  expect(titles(element)).toEqual(['Loss by epoch']);
+  expect(curves(picture(element, 'Loss by epoch'))).toEqual(['total loss', 'data loss', 'regularization loss']);
+  const penalized = page();
+  await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks(container(penalized), { breakdown: 'none' }) });
+  expect(titles(penalized)).toEqual(['Loss by epoch']);
 });
 
 it('draws batches, metrics and weights, under other names', async () => {
@@ -118,26 +128,21 @@ it('draws batches, metrics and weights, under other names', async () => {
     breakdown: 'weight',
     logKeys: { dataLoss: 'fit' },
     width: 250,
-    height: 100,
+    height: 300,
   });
   const { history } = await model.fit(x, y, { ...fitArgs, epochs: 1, callbacks });
-  expect(titles(element)).toEqual([
-    'Loss by batch',
-    'Total loss by epoch',
-    'Data loss by epoch',
-    'Regularization loss by epoch',
-    'mae by epoch',
-    'Regularization loss by weight',
-  ]);
-  const batches = last(element, 'Loss by batch');
-  expect(batches.series).toEqual(['total', 'data', 'regularization']);
-  const [total, fit, penalty] = batches.values as [number[], number[], number[]];
-  expect(total).toHaveLength(2);
-  total.forEach((value, batch) => expect(fit[batch]! + penalty[batch]!).toBeCloseTo(value, 4));
-  expect(last(element, 'mae').values).toEqual([history['mae'], history['val_mae']]);
-  expect(last(element, 'Data loss').values[0]).toEqual(history['fit']);
-  expect(batches.options).toMatchObject({ width: 250, height: 100 });
-  expect(element.all(({ tag }) => tag === 'svg')[0]!.attributes.get('width')).toBe('250');
+  expect(titles(element)).toEqual(['Loss by batch', 'Loss by epoch', 'Regularization loss in parts', 'mae by epoch']);
+  const batches = rows(picture(element, 'Loss by batch'));
+  expect(batches.map(([batch]) => batch)).toEqual(['batch 1', 'batch 2']);
+  batches.forEach(([, total, fit, penalty]) => expect(Number(fit) + Number(penalty)).toBeNear(Number(total), 1e-3));
+  const values = history as Record<string, number[]>;
+  expect(rows(picture(element, 'mae by epoch'))).toEqual([['epoch 1', ...digits(values, 0, ['mae', 'val_mae'])]]);
+  expect(rows(picture(element, 'Loss by epoch'))[0]).toEqual(expect.arrayContaining(digits(values, 0, ['fit'])));
+  expect(curves(picture(element, 'Regularization loss in parts'))).toContain('out/bias');
+  const sizes = element
+    .all(({ tag }) => tag === 'svg')
+    .map((svg) => [attribute(svg, 'width'), attribute(svg, 'height')]);
+  expect(sizes).toEqual(Array.from({ length: 4 }, () => ['250', '300']));
 });
 
 it('begins anew with the next training, and leaves what else is in the container', async () => {
@@ -146,19 +151,21 @@ it('begins anew with the next training, and leaves what else is in the container
   const model = regressor();
   const callbacks = fitCallbacks(container(element));
   for (let training = 0; training < 2; training++) await model.fit(x, y, { ...fitArgs, callbacks });
-  expect(titles(element)).toHaveLength(4);
-  expect(last(element, 'Total loss').values[0]).toHaveLength(3);
-  expect(element.children).toHaveLength(5);
+  expect(titles(element)).toHaveLength(2);
+  expect(rows(picture(element, 'Loss by epoch'))).toHaveLength(3);
+  expect(element.children).toHaveLength(3);
 });
 
 it('draws on a surface of the visor', async () => {
   await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks({ name: 'Loss', tab: 'Training' }) });
   expect(asked).toEqual([{ name: 'Loss', tab: 'Training' }]);
-  expect(titles(surface)).toHaveLength(4);
+  expect(titles(surface)).toHaveLength(2);
+  const [figure] = surface.all(({ tag }) => tag === 'figure');
+  expect(figure!.style).toMatchObject({ color: '#111', colorScheme: 'light' });
   const other = page();
   const drawArea = other as unknown as HTMLElement;
   await regressor().fit(x, y, { ...fitArgs, callbacks: fitCallbacks({ drawArea }) });
-  expect(titles(other)).toHaveLength(4);
+  expect(titles(other)).toHaveLength(2);
 });
 
 it('stands beside other callbacks, in any order, and leaves no tensor behind', async () => {
@@ -183,6 +190,9 @@ it.each([
   [() => fitCallbacks(container(page()), { callbacks: 'onEpochEnd' } as never), /`callbacks`.*array/],
   [() => fitCallbacks(container(page()), { metrics: 'acc' } as never), /`metrics`.*got 'acc'/],
   [() => fitCallbacks(container(page()), { metrics: [1] } as never), /`metrics`/],
+  [() => fitCallbacks(container(page()), { scale: 'symlog' } as never), /`scale`.*got 'symlog'/],
+  [() => lossCharts(container(page()), { callbacks: [] } as never), /`callbacks`/],
+  [() => lossCharts(container(page()), { logKeys: { data: 'x' } } as never), /`logKeys`/],
   [() => fitCallbacks(container(page()), { width: 0 }), /`width`.*got 0/],
   [() => fitCallbacks(container(page()), { height: '9' } as never), /`height`.*got '9'/],
   [() => fitCallbacks(container(page()), { breakdown: 'model' } as never), /`breakdown`.*got 'model'/],
@@ -190,29 +200,26 @@ it.each([
   expect(make).toThrow(message);
 });
 
-it.each([null, 'charts', {}])('refuses a container that is none: %p', async (wrong) => {
-  const callbacks = fitCallbacks(wrong as never);
-  await expect(regressor().fit(x, y, { ...fitArgs, callbacks })).rejects.toThrow(/`container`.*getElementById/);
+it.each([null, 'charts', {}])('refuses a container that is none: %p', (wrong) => {
+  expect(() => fitCallbacks(wrong as never)).toThrow(/`container`.*getElementById/);
+  expect(() => lossCharts(wrong as never)).toThrow(/`container`.*getElementById/);
 });
 
 it('counts epochs from 1, and goes on where training does', async () => {
   const place = page();
   await regressor().fit(x, y, { ...fitArgs, initialEpoch: 1, callbacks: fitCallbacks(container(place)) });
-  expect(last(place, 'Total loss').epochs).toEqual([2, 3]);
-  const labels = place.all(({ tag }) => tag === 'text').map(({ text }) => text);
-  expect(labels).toEqual(expect.arrayContaining(['2', '3', 'epoch']));
+  expect(rows(picture(place, 'Loss by epoch')).map(([epoch]) => epoch)).toEqual(['epoch 2', 'epoch 3']);
+  expect(texts(place)).toEqual(expect.arrayContaining(['2', '3', 'epoch']));
 });
 
 it('draws the validation of a metric that the host puts under the name of another', async () => {
-  const [place, model] = [
-    page(),
-    twoOutputs({ metrics: { price: 'mae', sold: 'accuracy' }, optimizer: tf.train.sgd(0) }),
-  ];
+  const place = page();
+  const model = twoOutputs({ metrics: { price: 'mae', sold: 'accuracy' }, optimizer: tf.train.sgd(0) });
   const targets = [y, tf.step(y)];
   const callbacks = fitCallbacks(container(place), { metrics: ['price_mae'] });
   await model.fit(x, targets, { epochs: 1, shuffle: false, verbose: 0, validationData: [x, targets], callbacks });
-  const [training, validation] = last(place, 'price_mae').values;
-  expect(validation![0]).toBeNear(training![0]!, 1e-5);
+  const [, training, validation] = rows(picture(place, 'price_mae by epoch'))[0]!;
+  expect(validation).toBe(training);
 });
 
 it('tells the last value of validation where an epoch was cut short', async () => {
@@ -231,6 +238,141 @@ it('tells the last value of validation where an epoch was cut short', async () =
   const words = place
     .all(({ attributes }) => attributes.has('aria-label'))
     .map((one) => one.attributes.get('aria-label'));
-  expect(words.length).toBeGreaterThan(2);
+  expect(words).toHaveLength(2);
   words.forEach((word) => expect(word).not.toContain('NaN'));
+});
+
+describe('logs from elsewhere', () => {
+  const logs = (loss: number) => ({ loss, data_loss: loss - 1, regularization_loss: 1 });
+
+  it('are those of a training in a worker', async () => {
+    const element = page();
+    const charts = lossCharts(container(element));
+    const epochs: Array<Record<string, number>> = [];
+    const file = join(__dirname, '../children/train-in-worker.ts');
+    const worker = new Worker(file, { execArgv: ['--require', 'tsx/cjs'], stderr: true });
+    await new Promise<void>((resolve, reject) => {
+      let drawn = Promise.resolve();
+      worker.on('message', (message: { batch?: number; epoch: number; logs: Record<string, number> }) => {
+        const isBatch = message.batch !== undefined;
+        if (!isBatch) epochs.push(message.logs);
+        drawn = drawn.then(() => (isBatch ? charts.batch(message.logs) : charts.epoch(message.epoch, message.logs)));
+      });
+      worker.on('error', reject);
+      worker.on('exit', () => void drawn.then(() => charts.end()).then(resolve, reject));
+    });
+    expect(titles(element)).toEqual(['Loss by batch', 'Loss by epoch', 'Regularization loss in parts']);
+    expect(rows(picture(element, 'Loss by batch'))).toHaveLength(9);
+    expect(epochs).toHaveLength(3);
+    const shown = rows(picture(element, 'Loss by epoch'));
+    epochs.forEach((epoch, index) => {
+      expect(epoch['data_loss']! + epoch['regularization_loss']!).toBeNear(epoch['loss']!, 1e-5);
+      const values = [...LOSSES, ...PENALTIES].map((key) => Number(epoch[key]!.toPrecision(4)));
+      expect(shown[index]!.slice(1).map(Number)).toEqual(values);
+    });
+    expect(curves(picture(element, 'Regularization loss in parts'))).toEqual(['out/kernel']);
+  });
+
+  it('are drawn without begin and end, and anew after begin', async () => {
+    const element = page();
+    const charts = lossCharts(container(element));
+    await charts.epoch(0, logs(3));
+    await charts.epoch(1, logs(2));
+    expect(rows(picture(element, 'Loss by epoch')).map(([, total]) => total)).toEqual(['3.000', '2.000']);
+    await charts.begin();
+    expect(titles(element)).toEqual([]);
+    await charts.end();
+    expect(titles(element)).toEqual([]);
+    await charts.epoch(0, logs(5));
+    expect(rows(picture(element, 'Loss by epoch')).map(([, total]) => total)).toEqual(['5.000']);
+  });
+
+  it('are drawn by batch a few times a second, and all of them at the end', async () => {
+    const now = jest.spyOn(performance, 'now');
+    const element = page();
+    const charts = lossCharts(container(element));
+    const shown = () => rows(picture(element, 'Loss by batch')).length;
+    for (const [time, expected] of [
+      [0, 1],
+      [200, 1],
+      [249, 1],
+      [250, 4],
+      [400, 4],
+    ] as const) {
+      now.mockReturnValue(1000 + time);
+      await charts.batch(logs(2));
+      expect(shown()).toBe(expected);
+    }
+    await charts.end();
+    expect(shown()).toBe(5);
+    now.mockRestore();
+  });
+
+  it('are marked where something happened, in all charts', async () => {
+    const element = page();
+    const charts = lossCharts(container(element));
+    for (let epoch = 0; epoch < 4; epoch++) {
+      await charts.batch(logs(4 - epoch));
+      await charts.epoch(epoch, logs(4 - epoch));
+      if (epoch === 1) await charts.mark('L2 0.01');
+    }
+    await charts.end();
+    for (const title of ['Loss by batch', 'Loss by epoch']) {
+      const svg = picture(element, title);
+      expect(texts(svg)).toContain('L2 0.01');
+      const [rule] = svg.all((path) => attribute(path, 'stroke-dasharray') === '2 2');
+      const places = svg.all((path) => path.tag === 'tspan' || attribute(path, 'class') === 'r');
+      expect(places.length).toBeGreaterThan(4);
+      const at = Number(/M([\d.]+)/.exec(attribute(rule!, 'd'))![1]);
+      const line = svg.all(({ tag }) => tag === 'path').find((path) => / L|L/.test(attribute(path, 'd')))!;
+      const xs = Array.from(attribute(line, 'd').matchAll(/[ML]([\d.]+)/g), ([, x]) => Number(x));
+      expect(at).toBeNear((xs[1]! + xs[2]!) / 2, 1e-2);
+      expect(rows(svg).map(([row]) => row?.includes('L2 0.01'))).toEqual([false, false, true, false]);
+    }
+    await charts.begin();
+    await charts.epoch(0, logs(2));
+    expect(texts(picture(element, 'Loss by epoch'))).not.toContain('L2 0.01');
+  });
+
+  it('have their parts stacked on a linear axis, or left out', async () => {
+    const parts = { 'regularization_loss/a': 0.9, 'regularization_loss/b': 0.1 };
+    const [stacked, plain] = [page(), page()];
+    await lossCharts(container(stacked), { scale: 'log' }).epoch(0, { ...logs(2), ...parts });
+    expect(texts(picture(stacked, 'Loss by epoch'))).toContain('loss, logarithmic scale');
+    expect(texts(picture(stacked, 'Regularization loss in parts'))).toEqual(
+      expect.arrayContaining(['regularization loss', '0', '1']),
+    );
+    await lossCharts(container(plain), { breakdown: 'none' }).epoch(0, { ...logs(2), ...parts });
+    expect(titles(plain)).toEqual(['Loss by epoch']);
+  });
+
+  it('are numbers, or nothing is drawn', async () => {
+    const element = page();
+    const charts = lossCharts(container(element));
+    await charts.epoch(0, { ...logs(2), phase: 'warm-up', val_data_loss: null });
+    const scalar = tf.scalar(1);
+    await expect(charts.epoch(1, { ...logs(1), loss: scalar })).rejects.toThrow(
+      'Expected numbers in the logs, got a Tensor for `loss`',
+    );
+    await expect(charts.batch({ loss: 'low' })).rejects.toThrow("got 'low' for `loss`");
+    await expect(charts.epoch(1, null as never)).rejects.toThrow('`logs`');
+    await expect(charts.epoch('1' as never, logs(2))).rejects.toThrow('`epoch`');
+    await expect(charts.epoch(1, { total: 2, data: 1 })).rejects.toThrow('to hold `loss`, `data_loss`');
+    await charts.end();
+    expect(rows(picture(element, 'Loss by epoch'))).toHaveLength(1);
+    expect(titles(element)).toEqual(['Loss by epoch']);
+    scalar.dispose();
+  });
+
+  it('need tfjs-vis for a surface by its name only, and say so', async () => {
+    isInstalled = false;
+    jest.resetModules();
+    const element = page();
+    await lossCharts(container(element)).epoch(0, logs(2));
+    expect(titles(element)).toHaveLength(1);
+    await expect(lossCharts({ name: 'Loss' }).epoch(0, logs(2))).rejects.toThrow(
+      /the surface 'Loss'.*npm install @tensorflow\/tfjs-vis/,
+    );
+    isInstalled = true;
+  });
 });

@@ -1,7 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { main as dataAndPenalty } from '../../examples/01-data-and-penalty/main';
 import { main as mnist } from '../../examples/02-mnist-fit-dataset/main';
 import { main as customLoop } from '../../examples/03-custom-loop/main';
 import { main as audit } from '../../examples/04-audit/main';
+import { main as lossesPicture } from '../../examples/09-losses-picture/main';
 import { backend } from '../helpers/backend';
 
 /** The examples choose their backend themselves, and train too much for the slower ones. */
@@ -45,4 +49,18 @@ example('04 shows what is dropped, and nothing once it is enforced', async () =>
   expect(before).toEqual(['regularizer-dropped', 'regularizer-dropped']);
   expect(after).toEqual([]);
   expect(penalties).toHaveLength(2);
+});
+
+example('09 writes a picture, which is the one in the README', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'picture-'));
+  const path = join(folder, 'losses.svg');
+  const svg = await lossesPicture({ path });
+  expect(readFileSync(path, 'utf8')).toBe(svg);
+  const shownIn = (svg: string) => Array.from(svg.matchAll(/>([\d.]+)<\/tspan>/g), ([, value]) => Number(value));
+  const [written, shown] = [path, join(__dirname, '../../docs/losses.svg')].map((file) =>
+    shownIn(readFileSync(file, 'utf8')),
+  );
+  expect(written!.length).toBeGreaterThan(100);
+  written!.forEach((value, index) => expect(shown![index]).toBeNear(value, 0.02));
+  rmSync(folder, { recursive: true });
 });

@@ -1,6 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
 
-/** What the host's optimizer is given in one step of the host's, by the weights' names; the weights rest. */
+/** What the host's optimizer is given in one step of the host's, by the weights' names; the weights stay as they are. */
 export async function recordedGradients(
   model: tfjs.LayersModel,
   step: () => Promise<unknown>,

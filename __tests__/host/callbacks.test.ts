@@ -19,7 +19,7 @@ const fitDataset = (args: tfjs.ModelFitArgs) =>
 
 afterEach(() => jest.restoreAllMocks());
 
-describe('F11 the order of the callbacks', () => {
+describe('the order of the callbacks', () => {
   const list = async (args: tfjs.ModelFitArgs) => {
     let callbacks: object[] = [];
     jest.spyOn(tf.CallbackList.prototype, 'setModel').mockImplementation(function (this: tfjs.CallbackList) {
@@ -45,13 +45,13 @@ describe('F11 the order of the callbacks', () => {
   });
 
   it('is that of the list at the time of each event', async () => {
-    const heard: string[] = [];
-    const named = (name: string) => callback({ onEpochBegin: async () => void heard.push(name) });
+    const called: string[] = [];
+    const named = (name: string) => callback({ onEpochBegin: async () => void called.push(name) });
     const [first, second] = [named('first'), named('second')];
     const list = new tf.CallbackList([first, second]);
     list.callbacks = [second, first];
     await list.onEpochBegin(0);
-    expect(heard).toEqual(['second', 'first']);
+    expect(called).toEqual(['second', 'first']);
   });
 });
 
@@ -60,7 +60,7 @@ const trainings = [
   ['fitDataset', fitDataset],
 ] as const;
 
-describe.each(trainings)('F11 the beginning of a %s', (_, train) => {
+describe.each(trainings)('the beginning of a %s', (_, train) => {
   it('is setModel while it trains, and onTrainBegin of the same list before anything else can run', async () => {
     const events: string[] = [];
     const lists: unknown[] = [];
@@ -84,7 +84,7 @@ const added = (hook: 'onBatchBegin' | 'onBatchEnd', metrics: string[]) =>
     [hook]: async (batch: number, logs: Record<string, number>) => void (logs['mine'] = batch === 0 ? 10 : 1),
   });
 
-describe.each(trainings)('F11 the logs of a %s', (_, train) => {
+describe.each(trainings)('the logs of a %s', (_, train) => {
   it('are one object from onBatchBegin to onBatchEnd', async () => {
     const seen: unknown[] = [];
     const keep = async (_: number, logs?: unknown) => void seen.push(logs);
@@ -103,7 +103,7 @@ describe.each(trainings)('F11 the logs of a %s', (_, train) => {
   });
 });
 
-describe('F11 the history', () => {
+describe('the history', () => {
   it('averages by batch size', async () => {
     const callbacks = added('onBatchBegin', ['mine']);
     // A batch of two, then one of one: (2 * 10 + 1 * 1) / 3 = 7.
@@ -111,14 +111,14 @@ describe('F11 the history', () => {
   });
 });
 
-describe('F14 callbacks are told apart by instanceof, by the first of them', () => {
-  it('a plain object behind an instance throws', async () => {
+describe('callbacks are told apart by instanceof, by the first of them', () => {
+  it('a plain object after an instance throws', async () => {
     await expect(fit({ callbacks: [callback(), {}] as tfjs.Callback[] })).rejects.toThrow(
       'setParams is not a function',
     );
   });
 
-  it('an instance behind a plain object is copied into a CustomCallback', async () => {
+  it('an instance after a plain object is copied into a CustomCallback', async () => {
     const receivers: unknown[] = [];
     const instance = callback({
       async onTrainBegin(this: unknown) {
@@ -131,7 +131,7 @@ describe('F14 callbacks are told apart by instanceof, by the first of them', () 
   });
 });
 
-describe("F15 earlyStopping's automatic mode", () => {
+describe("earlyStopping's automatic mode", () => {
   // With no patience it stops at the first epoch that is not better than the best.
   it.each([
     ['val_loss', 'rises', 2, true],

@@ -6,7 +6,7 @@ import { chain, compiled, dataset, firstEpoch, half, internals, numbers, penalti
 const x = () => tf.tensor2d([[1, 2]]);
 const y = (value = 0) => tf.tensor2d([[value]]);
 
-describe('F1 the penalty is in the training loss, and in no other', () => {
+describe('the penalty is in the training loss, and in no other', () => {
   // The output is 1 + 2 = 3 and the target 0, a data loss of 9; the kernel is [1, 1], a penalty of 0.5 * (1 + 1) = 1.
   const model = () => compiled(chain([2], sum('out', { kernelRegularizer: half() })));
   const rows = () => dataset([[1, 2]], [[0]]);
@@ -34,7 +34,7 @@ describe('F1 the penalty is in the training loss, and in no other', () => {
   });
 });
 
-describe('F2 with several outputs the values of an evaluation are shifted under their names', () => {
+describe('with several outputs the values of an evaluation are shifted under their names', () => {
   // Every output is 1 + 2 = 3. Against 0, 1 and 2 that makes absolute errors of 3, 2 and 1, squared ones of 9, 4 and 1.
   const model = (names: string[], metrics?: string[]) => {
     const inputs = tf.input({ shape: [2] });
@@ -56,10 +56,10 @@ describe('F2 with several outputs the values of an evaluation are shifted under 
     val_second_mae: 3,
   };
 
-  it('evaluate returns a running sum for each output where the names speak of one loss', () => {
+  it('evaluate returns a running sum for each output where the names are those of one loss', () => {
     const model = two();
     expect(model.metricsNames).toEqual(Object.keys(epoch).slice(0, 5));
-    // 9, then 9 + 4; only behind them what the second to the fifth name promise.
+    // 9, then 9 + 4; only after them what the second to the fifth name promise.
     expect(numbers(model.evaluate(x(), [y(0), y(1)]))).toEqual([9, 13, 9, 4, 3, 2]);
   });
 
@@ -98,7 +98,7 @@ describe('F2 with several outputs the values of an evaluation are shifted under 
   });
 });
 
-describe('F4 what is called k times is penalised k times', () => {
+describe('what is called k times is penalised k times', () => {
   const weight = (layer: tfjs.layers.Layer) => numbers(layer.getWeights() as tfjs.Scalar[])[0];
 
   it('and the optimizer minimises that', async () => {
@@ -123,18 +123,18 @@ describe('F4 what is called k times is penalised k times', () => {
   });
 });
 
-describe('F6 a frozen layer is still penalised', () => {
+describe('a frozen layer is still penalised', () => {
   it('in the loss of fit', async () => {
     const frozen = sum('frozen', { kernelRegularizer: half(), trainable: false });
     const model = compiled(chain([2], frozen, sum('out')));
     expect(model.trainableWeights).toHaveLength(1);
-    // As in F1: 9 + 1.
+    // The output is 3 and the target 0, a data loss of 9; the kernel [1, 1] has a penalty of 1.
     expect(await model.trainOnBatch(x(), y())).toBe(10);
   });
 
   it.each([
-    ['frozen after compile rests at once', true, false],
-    ['freed after compile rests too', false, true],
+    ['frozen after compile stops moving at once', true, false],
+    ['freed after compile does not move either', false, true],
   ])('%s', async (_, atCompile, afterwards) => {
     const [changed, other] = [sum('changed', { trainable: atCompile }), sum('other')];
     const model = compiled(chain([1], changed, other), { learningRate: 0.1 });
@@ -146,7 +146,7 @@ describe('F6 a frozen layer is still penalised', () => {
   });
 });
 
-describe('F10 the penalty cannot be subtracted afterwards', () => {
+describe('the penalty cannot be subtracted afterwards', () => {
   it('after the step it belongs to the updated weights', async () => {
     const model = compiled(chain([1], sum('out', { kernelRegularizer: half() })), { learningRate: 0.1 });
     let naive: number | undefined;
@@ -169,7 +169,7 @@ describe('F10 the penalty cannot be subtracted afterwards', () => {
   });
 });
 
-describe('F5 a Sequential trains a LayersModel that it hides', () => {
+describe('a Sequential trains a LayersModel that it hides', () => {
   const layer = (inputShape?: number[]) => sum('out', { kernelRegularizer: half(), inputShape });
 
   it('made by compile, anew each time, or by build', () => {
@@ -204,7 +204,7 @@ describe('F5 a Sequential trains a LayersModel that it hides', () => {
   it('and whose inner penalties the outer Sequential does not list', async () => {
     const inner = tf.sequential({ layers: [sum('inner', { kernelRegularizer: half(), inputShape: [2] })] });
     const model = compiled(tf.sequential({ layers: [inner, layer()] }));
-    // The kernels are [1, 1] and [1]: penalties of 1 and 0.5. The data loss is 9, as in F1.
+    // The kernels are [1, 1] and [1]: penalties of 1 and 0.5. The output is 3 and the target 0, a data loss of 9.
     expect(penalties(model)).toEqual([0.5]);
     expect(penalties(internals(model).model!)).toEqual([1, 0.5]);
     expect(await model.trainOnBatch(x(), y())).toBe(10.5);
@@ -215,7 +215,7 @@ describe('F5 a Sequential trains a LayersModel that it hides', () => {
     expect(penalties(chain([2], tf.sequential({ layers: [inner, layer()] })))).toEqual([0.5]);
   });
 
-  it('and which is the one that callbacks are told of', async () => {
+  it('and which is the one that callbacks are given', async () => {
     const model = compiled(tf.sequential({ layers: [layer([2])] }));
     const callback = new (class extends tf.Callback {})();
     await model.fit(x(), y(), { verbose: 0, callbacks: callback });

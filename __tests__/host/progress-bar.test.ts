@@ -19,14 +19,14 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' };
-const child = (asked: string[]) => [
+const child = (options: string[]) => [
   ...[process.execPath, '--require', './scripts/node-24.cjs', '--import', 'tsx'],
-  ...['__tests__/children/train-in-terminal.ts', ...asked],
+  ...['__tests__/children/train-in-terminal.ts', ...options],
 ];
 
 /** What a training draws in a terminal: frame by frame and line by line, without control characters. */
-function drawn(columns: number, asked: string[], out = '-'): string[] {
-  const driver = ['__tests__/children/in-terminal.py', String(columns), out, ...child(asked)];
+function drawn(columns: number, options: string[], out = '-'): string[] {
+  const driver = ['__tests__/children/in-terminal.py', String(columns), out, ...child(options)];
   const { stdout, status } = spawnSync('python3', driver, { cwd: root, env, encoding: 'utf8' });
   expect(status).toBe(0);
   // eslint-disable-next-line no-control-regex -- a terminal's own characters
@@ -36,7 +36,7 @@ function drawn(columns: number, asked: string[], out = '-'): string[] {
 
 const frames = (lines: string[]) => lines.filter((line) => line.startsWith('eta=') && line.includes('loss='));
 const EPOCH =
-  /^Epoch [12] \/ 2 - \d+ms - acc=\S+ data_loss=\S+ loss=\S+ regularization_loss=\S+ val_.* val_total_loss=\S+$/;
+  /^Epoch [12] \/ 2 - \d+ms \d+us\/step - acc=\S+ data_loss=\S+ loss=\S+ regularization_loss=\S+ val_.* val_total_loss=\S+$/;
 
 inTerminal('tfjs-node in a terminal of', () => {
   it.each<[number, string, string[]]>([
@@ -94,6 +94,28 @@ onTfjsNode('one line an epoch, and nothing else, where there is no terminal', ()
   const { stdout, stderr } = spawnSync(command!, args, { cwd: root, env, encoding: 'utf8' });
   expect(stdout.trimEnd().split('\n')).toEqual([expect.stringMatching(EPOCH), expect.stringMatching(EPOCH)]);
   expect(stderr).not.toMatch(/^\s*\n|\n\s*\n/);
+});
+
+onTfjsNode.each([
+  ['fit, by sample', [], 12],
+  ['fitDataset, by batch', ['dataset'], 4],
+])('the line has the time of a step as the host reckons it: %s', (_, options, steps) => {
+  const [command, ...args] = child(['parts', ...options]);
+  const times = (own: string[]) =>
+    spawnSync(command!, own, { cwd: root, env, encoding: 'utf8' })
+      .stdout.split('\n')
+      .flatMap((line) => {
+        const [, duration, perStep] = /(\d+)ms (\d+)us\/step - /.exec(line) ?? [];
+        return duration === undefined ? [] : [[Number(duration), Number(perStep)] as const];
+      });
+  const plain = args.filter((argument) => argument !== 'parts');
+  for (const all of [times(args), times(plain)]) {
+    expect(all).toHaveLength(2);
+    // Both are rounded: the first to half a millisecond.
+    all.forEach(([duration, perStep]) =>
+      expect(Math.abs(perStep * steps - duration * 1000)).toBeLessThanOrEqual(500 + steps),
+    );
+  }
 });
 
 onTfjsNode('the host prints two there', () => {

@@ -56,7 +56,7 @@ describe('penalties', () => {
     expect(first).not.toBe(second);
   });
 
-  it('run the method of the class, so that one put there later is heard', () => {
+  it('run the method of the class, so that one put there later is called', () => {
     const layer = sum('out', { kernelRegularizer: half() });
     chain([2], layer);
     const apply = jest.spyOn(Object.getPrototypeOf(half()), 'apply');
@@ -65,7 +65,7 @@ describe('penalties', () => {
     apply.mockRestore();
   });
 
-  it('have one class behind l1, l2 and l1l2', () => {
+  it('have one class for l1, l2 and l1l2', () => {
     const { l1, l2, l1l2 } = tf.regularizers;
     const made = [l1({ l1: 0.5 }), l2({ l2: 0.25 }), l1l2({ l1: 0.5, l2: 0.25 })];
     expect(new Set(made.map(({ constructor }) => constructor)).size).toBe(1);
@@ -85,7 +85,7 @@ describe('penalties', () => {
   });
 });
 
-describe('F3 recurrent layers drop every regularizer', () => {
+describe('recurrent layers drop every regularizer', () => {
   const regularized = () => ({
     units: 1,
     kernelRegularizer: half(),
@@ -133,14 +133,14 @@ describe('F3 recurrent layers drop every regularizer', () => {
   });
 });
 
-describe('F7 an activityRegularizer throws', () => {
+describe('an activityRegularizer throws', () => {
   it('when the layer is called', () => {
     const layer = sum('out', { activityRegularizer: half() });
     expect(() => chain([2], layer)).toThrow('activity regularizer(s) is not supported yet');
   });
 });
 
-describe('F8 a model that Keras saved with an l1 or l2 regularizer does not load', () => {
+describe('a model that Keras saved with an l1 or l2 regularizer does not load', () => {
   const saved = (className: string, config: object) => {
     const regularizer = { module: 'keras.regularizers', class_name: className, config, registered_name: null };
     const layer = { name: 'out', units: 1, batch_input_shape: [null, 2], kernel_regularizer: regularizer };
@@ -164,7 +164,7 @@ describe('F8 a model that Keras saved with an l1 or l2 regularizer does not load
   });
 });
 
-describe('F9 regularizers that are not what was written', () => {
+describe('regularizers that are not what was written', () => {
   const depthwise = (args: object) =>
     tf.layers.depthwiseConv2d({ kernelSize: 1, depthwiseInitializer: 'ones', name: 'depthwise', ...args });
 

@@ -1,4 +1,4 @@
-/** What src/host.ts knows of TensorFlow.js that TensorFlow.js does not document; the rest of the facts are in host/. */
+/** The training step of TensorFlow.js, and what surrounds it, as far as src/host relies on it. */
 import type * as tfjs from '@tensorflow/tfjs';
 import { tf } from '../helpers/backend';
 import { chain, compiled, dataset, firstEpoch, half, internals, numbers, sum } from './hand-made';
@@ -26,7 +26,7 @@ const twofold = (args?: Partial<tfjs.ModelCompileArgs>) => {
 const step = (model: tfjs.LayersModel, ...data: tfjs.Tensor[]) =>
   tf.tidy(() => internals(model).makeTrainFunction()(data));
 
-describe('F12 the training step', () => {
+describe('the training step', () => {
   it('takes inputs, targets and weights, and returns the total and what getDedupedMetricsNames names', () => {
     const model = twofold({ metrics: ['mae'] });
     // The first output against 0 and 1; the second against 3 and 3, which it hits.
@@ -108,7 +108,7 @@ describe('F12 the training step', () => {
     },
   );
 
-  it('leaves its tape behind when it throws', () => {
+  it('does not clear its tape when it throws', () => {
     const model = single();
     internals(model).calculateLosses = () => {
       throw new Error('stop');
@@ -160,7 +160,7 @@ describe('isTraining', () => {
     prepare(model);
     const training = train(model, { ...callbacks, onTrainEnd: () => void events.push('onTrainEnd') });
     await (throws ? expect(training).rejects.toThrow('stop') : training);
-    // No callback hears of a training that throws.
+    // No callback is called when a training throws.
     expect(events).toEqual(throws ? [true, false] : [true, 'onTrainEnd', false]);
   });
 });
@@ -204,7 +204,7 @@ describe('standardizeUserData', () => {
   });
 });
 
-describe('F15 weights of samples', () => {
+describe('weights of samples', () => {
   it('class weights act in training only', async () => {
     const validationData: [tfjs.Tensor, tfjs.Tensor] = [x(), y()];
     const training = single().fit(x(), y(), { classWeight: { 0: 2, 1: 0.5 }, validationData, verbose: 0 });

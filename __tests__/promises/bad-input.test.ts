@@ -189,15 +189,11 @@ describe('decomposedLoss', () => {
     ['logKeys', { logKeys: { dataLoss: 3 } }, /Expected `logKeys\.dataLoss` to be a name, got 3 \(number\)/],
     ['logKeys', { logKeys: { dataLoss: '' } }, /`logKeys\.dataLoss` to be a name, got ''/],
     ['logKeys', { logKeys: { dataLoss: 'constructor' } }, /got 'constructor'.*member of every object/],
-    [
-      'argument',
-      { logkeys: {} },
-      /Expected the arguments `logKeys`, `breakdown`, `warn` of `decomposedLoss`, got `logkeys`/,
-    ],
+    ['argument', { logkeys: {} }, /Expected the arguments `logKeys`, `breakdown`.* of `decomposedLoss`, got `logkeys`/],
     [
       'argument',
       'layer',
-      /Expected the arguments of `decomposedLoss` to be an object with `logKeys`, `breakdown`, `warn`, got 'layer'/,
+      /Expected the arguments of `decomposedLoss` to be an object with `logKeys`, `breakdown`.*, got 'layer'/,
     ],
     ['argument', null, /got null\. Pass \{\}, or leave it out/],
     [
@@ -276,17 +272,17 @@ describe('decomposedLoss', () => {
     expect((await first).history['data_loss']).toHaveLength(3);
   });
 
-  it('refuses to stand twice in one list', async () => {
+  it('refuses to be in one list twice', async () => {
     const callback = decomposedLoss();
     await expect(regressor().fit(x(), y(), { ...silent, callbacks: [callback, callback] })).rejects.toThrow(
       /once, got the same one twice/,
     );
   });
 
-  it('explains why the host does not take it behind a plain object', async () => {
+  it('explains why the host does not take it after a plain object', async () => {
     const callbacks = [{ onEpochEnd: () => undefined }, decomposedLoss()] as never;
     await expect(regressor().fit(x(), y(), { ...silent, callbacks })).rejects.toThrow(
-      /Expected `decomposedLoss\(\)` itself in `callbacks`, got a copy of its methods.*new tf\.CustomCallback/,
+      /Expected `decomposedLoss\(\)` itself in `callbacks`, got a copy of its methods.*combineCallbacks/,
     );
   });
 

@@ -11,12 +11,13 @@ function counter(): { counts: number[]; callback: InstanceType<typeof tf.CustomC
   return { counts, callback: new tf.CustomCallback({ onBatchEnd: () => void counts.push(tf.memory().numTensors) }) };
 }
 
+/** The callback collects the scalars of 32 batches, then adds them up. */
 it('does not grow over 200 steps of fit', async () => {
   const { counts, callback } = counter();
   const args = { epochs: 1, batchSize: 1, verbose: 0 as const, callbacks: [...callbacks(), callback] };
   await regressor().fit(data([200, 4]), data([200, 1]), args);
   expect(counts).toHaveLength(200);
-  expect(new Set(counts.slice(1)).size).toBe(1);
+  expect(counts.slice(64)).toEqual(counts.slice(32, -32));
 });
 
 it('does not grow over 200 steps of fitDataset', async () => {
@@ -24,7 +25,7 @@ it('does not grow over 200 steps of fitDataset', async () => {
   const args = { epochs: 1, batchesPerEpoch: 200, verbose: 0 as const, callbacks: [...callbacks(), callback] };
   await regressor().fitDataset(batches([data([4, 4]), data([4, 1])]).repeat(), args);
   expect(counts).toHaveLength(200);
-  expect(new Set(counts.slice(1)).size).toBe(1);
+  expect(counts.slice(64)).toEqual(counts.slice(32, -32));
 });
 
 it('leaves nothing after fit and fitDataset, with several outputs, validation and many epochs', async () => {

@@ -4,14 +4,14 @@ import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { data, regressor } from '../helpers/models';
 
-/** A callback as the host takes it: unlike `CustomCallback`, it does not ask for the values of a batch. */
+/** A callback as the host takes it: unlike `CustomCallback`, it does not read the values of a batch. */
 class AtBatchEnd extends tf.Callback {
-  constructor(private readonly heard: () => void) {
+  constructor(private readonly onEnd: () => void) {
     super();
   }
 
   override async onBatchEnd(): Promise<void> {
-    this.heard();
+    this.onEnd();
   }
 }
 
@@ -50,7 +50,7 @@ it('reads nothing during an epoch, and all of its values at once at the end', as
   }
 });
 
-it('reads batches where a callback asks for them', async () => {
-  const asking = new tf.CustomCallback({ onBatchEnd: () => undefined });
-  expect((await reads(regressor(), [own(), asking]))[0]).toBeGreaterThan(0);
+it('reads batches where a callback needs their values', async () => {
+  const reading = new tf.CustomCallback({ onBatchEnd: () => undefined });
+  expect((await reads(regressor(), [own(), reading]))[0]).toBeGreaterThan(0);
 });

@@ -1,4 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
+import 'tfjs-decomposed-loss/keras';
 import { activityRegularization } from 'tfjs-decomposed-loss/regularizers';
 import {
   decomposedLoss,

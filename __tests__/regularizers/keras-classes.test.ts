@@ -9,6 +9,7 @@ import keras2 from '../fixtures/keras-json/keras-2.json';
 import keras3 from '../fixtures/keras-json/keras-3.json';
 import { isForBackend, tf } from '../helpers/backend';
 import { penalty } from '../helpers/float64';
+import { secondCopy } from '../helpers/second-copy';
 
 type Topology = Parameters<typeof tf.models.modelFromJSON>[0];
 type Classes = Record<string, unknown>;
@@ -157,20 +158,6 @@ describe('the classes', () => {
   });
 });
 
-/** A module of this library loaded afresh, over the same TensorFlow.js. */
-function secondCopy(path: string): typeof Keras {
-  const shared = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers'].map(
-    (name) => [name, jest.requireActual<object>(name)] as const,
-  );
-  let copy: typeof Keras | undefined;
-  jest.isolateModules(() => {
-    shared.forEach(([name, actual]) => jest.doMock(name, () => actual));
-    copy = jest.requireActual<typeof Keras>(path);
-  });
-  shared.forEach(([name]) => jest.dontMock(name));
-  return copy!;
-}
-
 describe('registration', () => {
   const other = (className: string) => ({ className, fromConfig: () => undefined });
 
@@ -188,7 +175,7 @@ describe('registration', () => {
 
   it('leaves the classes of another build of this library', () => {
     const ours = registered()['L2']![0];
-    const twin = secondCopy('../../src/regularizers/keras-classes');
+    const twin = secondCopy('../../src/regularizers/keras-classes') as typeof Keras;
     expect(twin.L2).not.toBe(ours);
     twin.registerKerasClasses();
     expect(registered()['L2']![0]).toBe(ours);
@@ -213,7 +200,7 @@ describe('registration', () => {
 
   it('comes with the import of the subpath', () => {
     delete registered()['L2'];
-    const { registerKerasClasses: exported } = secondCopy('../../src/keras');
+    const { registerKerasClasses: exported } = secondCopy('../../src/keras') as typeof Keras;
     expect(registered()['L2']![0].className).toBe('L2');
     expect(() => exported()).not.toThrow();
   });

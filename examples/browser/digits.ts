@@ -13,7 +13,29 @@ export interface FitData {
   validation: Digits;
 }
 
-/** The tensors for the bytes that the build makes of MNIST: all images, then all labels. */
+/**
+ * The bytes that the build makes of MNIST: all images, then all labels.
+ *
+ * @throws Error if the file is missing or incomplete.
+ */
+export async function loadDigits(address: string): Promise<Uint8Array> {
+  const response = await fetch(address).catch(() => undefined);
+  if (!response?.ok) {
+    const reason = response ? `the server answered ${response.status}` : 'the server did not answer';
+    throw new Error(`The digits did not load: ${reason} for ${address}. Check your connection, then press “Show me”.`);
+  }
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const expected = (TRAINING + VALIDATION) * (PIXELS + 1);
+  if (bytes.length !== expected) {
+    const [got, all] = [bytes.length, expected].map((count) => count.toLocaleString('en'));
+    throw new Error(
+      `The file with the digits is incomplete: ${got} of ${all} bytes. Press “Show me” to load it again.`,
+    );
+  }
+  return bytes;
+}
+
+/** The tensors for the bytes of {@link loadDigits}. Dispose them after use. */
 export function digitsFrom(bytes: Uint8Array): FitData {
   const count = TRAINING + VALIDATION;
   const part = (start: number, end: number): Digits => {

@@ -1,13 +1,6 @@
 import type { RegularizationAudit } from 'tfjs-decomposed-loss/regularizers';
-
-/** The parts of the loss of one epoch, on the training or the validation digits. */
-export interface Parts {
-  total: number;
-  data: number;
-  penalty: number;
-  /** The share of digits that were read well. */
-  accuracy: number;
-}
+import type { Epoch, Parts } from './epoch.js';
+import { shown, suggested } from './story.js';
 
 /** An element of the page by its id. */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
@@ -16,64 +9,88 @@ export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   throw new Error(`Expected the page to have a ${type.name} with the id ${id}.`);
 }
 
-function make(tag: string, className: string, ...content: Array<string | Node>): HTMLElement {
+/** A new element. */
+export function make(tag: string, className: string, ...content: Array<string | Node>): HTMLElement {
   const element = document.createElement(tag);
   element.className = className;
   element.append(...content);
   return element;
 }
 
-/** `total = data + penalty`, with a bar; `scale` is the total that fills it. */
-export function showSum(place: HTMLElement, title: string, parts: Parts | undefined, scale: number): void {
-  const number = (value: number | undefined) => (value === undefined ? '–' : value.toFixed(4));
-  const share = (value: number | undefined) => `${((100 * (value ?? 0)) / scale).toFixed(2)}%`;
+const number = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(3));
+
+/** The two numbers that TensorFlow.js logs, and what they suggest. */
+export function showTold(place: HTMLElement, epoch: Epoch | undefined): void {
+  const entry = (name: string, value: number | undefined) =>
+    make('span', 'told', make('code', '', name), make('b', '', number(value)));
+  place.replaceChildren(
+    make('p', 'numbers', entry('loss', epoch?.training.total), entry('val_loss', epoch?.validation?.data)),
+    make('p', 'suggested', epoch ? suggested(epoch) : ''),
+  );
+}
+
+/** The same epoch as `data + penalty = total`, with bars of one scale. */
+export function showParts(place: HTMLElement, epoch: Epoch | undefined): void {
+  const scale = Math.max(epoch?.training.total ?? 0, epoch?.validation?.total ?? 0);
+  place.replaceChildren(
+    ...sum('Training digits', epoch?.training, scale),
+    ...sum('New digits', epoch?.validation, scale),
+    make('p', 'shown', epoch ? shown(epoch) : ''),
+  );
+}
+
+function sum(title: string, parts: Parts | undefined, scale: number): HTMLElement[] {
   const segment = (className: string, value: number | undefined) => {
     const element = make('span', className);
-    element.style.width = share(value);
+    element.style.width = `${((100 * (value ?? 0)) / (scale || 1)).toFixed(2)}%`;
     return element;
   };
   const bar = make('div', 'bar', segment('data', parts?.data), segment('penalty', parts?.penalty));
   bar.setAttribute('aria-hidden', 'true');
-  const reads = parts ? ` reads ${(100 * parts.accuracy).toFixed(0)} % well` : '';
-  place.replaceChildren(
-    make('h3', '', title, make('small', '', reads)),
+  const read = parts ? `${(100 * parts.accuracy).toFixed(0)} % read correctly` : '';
+  const term = (name: string, value: number | undefined) =>
+    make('span', name, make('small', '', `${name} `), make('b', '', number(value)));
+  return [
+    make('h3', '', title, make('small', '', ` ${read}`)),
     make(
       'p',
       'equation',
-      make('span', 'total', make('b', '', number(parts?.total)), 'total'),
-      make('i', '', '='),
-      make('span', 'data', make('b', '', number(parts?.data)), 'data'),
-      make('i', '', '+'),
-      make('span', 'penalty', make('b', '', number(parts?.penalty)), 'penalty'),
+      term('data', parts?.data),
+      '+',
+      term('penalty', parts?.penalty),
+      '=',
+      term('total', parts?.total),
     ),
     bar,
-  );
+  ];
 }
 
 /** One row for training and one for validation, the latest epoch first. */
-export function addRows(body: HTMLElement, epoch: number, rows: Array<[string, Parts | undefined]>): void {
+export function addRows(body: HTMLElement, epoch: number, { training, validation }: Epoch): void {
+  const rows: Array<[string, Parts | undefined]> = [
+    ['training', training],
+    ['new', validation],
+  ];
   const made = rows.map(([name, parts]) => {
     const values = parts
       ? [parts.total, parts.data, parts.penalty].map((value) => value.toPrecision(6))
       : ['–', '–', '–'];
-    const number = parts ? String(epoch + 1) : `${epoch + 1}, stopped`;
-    const row = make('tr', '', ...[number, name, ...values].map((value) => make('td', '', value)));
-    row.dataset['digits'] = name;
-    return row;
+    const count = parts ? String(epoch) : `${epoch}, stopped`;
+    return make('tr', name, ...[count, name, ...values].map((value) => make('td', '', value)));
   });
   body.prepend(...made);
 }
 
-/** The audit: a sentence, then a box for each finding. */
-export function showAudit(place: HTMLElement, audit: RegularizationAudit): void {
+/** The audit: a sentence in `line`, and in `card` each finding, where there is one. */
+export function showAudit(line: HTMLElement, card: HTMLElement, audit: RegularizationAudit): void {
   const { regularizers, findings, warnings } = audit;
-  const summary =
+  const acting = regularizers - warnings;
+  line.textContent =
     findings.length === 0
-      ? `Yes: training adds the penalty of all ${regularizers} regularizers.`
-      : `Of ${regularizers} regularizers, ${warnings} ${warnings === 1 ? 'does' : 'do'} not act as declared.`;
-  const remedies = [...new Set(findings.map(({ remedy }) => remedy))];
-  place.replaceChildren(
-    make('p', findings.length === 0 ? 'verdict good' : 'verdict bad', summary),
+      ? `Audit: training applies all ${regularizers} regularizers.`
+      : `Audit: training applies only ${acting} of ${regularizers} regularizers.`;
+  card.hidden = findings.length === 0;
+  card.replaceChildren(
     ...findings.map(({ code, layer, weight, declared, applied, severity }) =>
       make(
         'div',
@@ -83,10 +100,10 @@ export function showAudit(place: HTMLElement, audit: RegularizationAudit): void 
         make('span', '', `declared ${declared}, training applies ${applied}`),
       ),
     ),
-    ...remedies.map((remedy) => make('p', 'remedy', ...withCode(remedy))),
+    ...[...new Set(findings.map(({ remedy }) => remedy))].map((remedy) => make('p', 'remedy', ...withCode(remedy))),
   );
 }
 
-/** Text with elements for what stands between backticks. */
+/** Text with `code` elements for what is between backticks. */
 const withCode = (text: string): Array<string | Node> =>
   text.split('`').map((part, index) => (index % 2 === 1 ? make('code', '', part) : part));

@@ -30,7 +30,7 @@ const COLUMNS = ['loss', 'data_loss', 'regularization_loss'];
 export async function tableOf(page) {
   const rows = await page.locator('#rows tr').evaluateAll((all) =>
     all.map((row) => ({
-      validation: row.dataset.digits === 'validation',
+      validation: row.className === 'new',
       values: [...row.cells].slice(2).map((cell) => Number(cell.textContent)),
     })),
   );

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { root } from '../setup/stamp.cjs';
+import { readJson, root } from '../helpers.mjs';
 
-/** What the README's addresses stand for here. */
+const CDN = 'https://cdn.jsdelivr.net/npm';
+const versionOf = (name) => readJson('node_modules', name, 'package.json').version;
+const { jsdelivr, version } = readJson('package.json');
+
+/** The files here for the addresses in `docs/install.md`: of the versions that are tested. */
 const FILES = {
-  'https://cdn.jsdelivr.net/npm/@tensorflow/tfjs@4.22.0/dist/tf.min.js': 'node_modules/@tensorflow/tfjs/dist/tf.min.js',
-  'https://cdn.jsdelivr.net/npm/tfjs-decomposed-loss': JSON.parse(
-    fs.readFileSync(path.join(root, 'package.json'), 'utf8'),
-  ).jsdelivr,
+  [`${CDN}/@tensorflow/tfjs@${versionOf('@tensorflow/tfjs')}/dist/tf.min.js`]:
+    'node_modules/@tensorflow/tfjs/dist/tf.min.js',
+  [`${CDN}/tfjs-decomposed-loss@${version}`]: jsdelivr,
 };
 
-/** The page that the README shows: it trains, and says what the loss is made of. */
+/** The page that `docs/install.md` shows: it trains, and says what the loss is made of. */
 export async function checkReadme(browser, address) {
-  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  const readme = fs.readFileSync(path.join(root, 'docs', 'install.md'), 'utf8');
+  const addresses = readme.match(/https:\/\/[^\s"'`)]*(jsdelivr|unpkg)[^\s"'`)]*/g);
+  assert.deepEqual(new Set(addresses), new Set(Object.keys(FILES)));
   const pages = Array.from(readme.matchAll(/^```html\n([^]*?)^```/gm), ([, html]) => html);
   assert.equal(pages.length, 1);
   const page = await browser.newPage();

@@ -1,4 +1,3 @@
-/** Trains the page's models outside of a browser, on tfjs-node where it works, and prints the numbers as JSON. */
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../../examples/backend.js';
@@ -21,15 +20,9 @@ async function train(name: ModelName, epochs: number, enforced = false): Promise
   return Object.fromEntries(KEYS.map((key) => [key, history[key]]));
 }
 
-async function main(): Promise<void> {
+/** Trains the page's models outside of a browser, on tfjs-node where it works. */
+export async function trainOutside(): Promise<Record<string, unknown>> {
   await tf.ready();
-  const numbers = {
-    backend: tf.getBackend(),
-    dense: await train('dense', 3),
-    convolutional: await train('convolutional', 1),
-    lstm: await train('lstm', 1, true),
-  };
-  process.stdout.write(`${JSON.stringify(numbers)}\n`);
+  const [dense, convolutional] = [await train('dense', 3), await train('convolutional', 1)];
+  return { backend: tf.getBackend(), dense, convolutional, lstm: await train('lstm', 1, true) };
 }
-
-void main();

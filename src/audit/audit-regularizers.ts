@@ -1,6 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { auditedModel, type AuditedModel } from './audited-model.js';
 import { argumentFindings, topologyFindings } from './declaration-findings.js';
 import { modelFindings, noRegularizer } from './model-findings.js';
@@ -13,7 +12,7 @@ export interface AuditRegularizersArgs {
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,
    * for example the `kernelRegularizer` of a `depthwiseConv2d`; the saved form still shows them.
    */
-  topology?: object;
+  topology?: object | undefined;
 }
 
 /**

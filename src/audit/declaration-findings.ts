@@ -1,6 +1,6 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import type { Regularizer } from '../host/regularizers.js';
+import { heldRegularizer, type Regularizer } from '../host/regularizers.js';
 import { regularizerText } from '../regularizers/declared-regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { groupBy } from '../util/group-by.js';
@@ -147,7 +147,7 @@ function ignored(
   argument: string,
   value: unknown,
 ): RegularizationFinding[] {
-  if ((layer as unknown as Json)[argument] != null) return [];
+  if (heldRegularizer(layer, argument) != null) return [];
   const declared = `${argument}: ${savedText(value)}`;
   if (argument === 'activityRegularizer') return [activityFinding(audited, path, declared)];
   const weights = layer.weights.filter((weight) => shortName(weight) === weightOf(argument));

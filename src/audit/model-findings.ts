@@ -1,11 +1,11 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
-import { movedWeights, trainableAtCompile } from '../host/model.js';
 import { givenLearningRate, hostFactory } from '../host/optimizer.js';
 import { appliedPenalties } from '../host/penalties.js';
 import { placesInModel } from '../host/walk.js';
+import { movedWeights, trainableAtCompile } from '../host/weights.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { isKernel } from '../regularizers/weight-selection.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import { aboutTerm, times, type AuditedModel } from './audited-model.js';
 import type { RegularizationFinding } from './report.js';
 

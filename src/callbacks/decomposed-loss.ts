@@ -1,28 +1,13 @@
+import { clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/progress-bar.js';
-import { runAfterBaseLogger, type Run } from '../host/run.js';
-import { checkAgainstMetrics, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
+import type { Run } from '../host/run.js';
+import { checkAgainstMetrics, renameKeys, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
-import { TrainingRun } from '../logs/training-run.js';
-import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
-import { checkArguments, checkFlag } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import { TrainingRun } from '../logs/training-run.js';
+import { resolveDecomposedLossArgs, TOTAL_LOSS, type DecomposedLossArgs } from './decomposed-loss-args.js';
 import { RunCallback } from './run-callback.js';
-
-/** What `decomposedLoss` takes. */
-export interface DecomposedLossArgs {
-  /** Other names for the values in the logs, e.g. `{dataLoss: 'loss_no_weight_decay'}`. */
-  logKeys?: Partial<LogKeys> | undefined;
-  /**
-   * Adds `regularization_loss/<layer>`, or `regularization_loss/<layer>/<weight>`, to the logs of each epoch and so to
-   * `history.history`; not to the batches' logs, nor to the progress bar's. Losses may then be added between epochs, not
-   * within one. Default `'none'`.
-   */
-  breakdown?: Breakdown | undefined;
-  /** Whether to warn, once a model, where it declares regularizers that training does not apply. Default `true`. */
-  warn?: boolean | undefined;
-}
 
 /**
  * A callback for `model.fit` and `model.fitDataset` that shows what `loss` is made of.
@@ -32,7 +17,7 @@ export interface DecomposedLossArgs {
  * progress bar, `history`, early stopping, TensorBoard, tfjs-vis and your own callbacks find them there, in whatever
  * order the callbacks are. Nothing in the training changes: the values are those that the step itself adds up.
  *
- * @param args - Names and breakdown.
+ * @param args - Names, breakdown, and what is printed.
  * @returns A callback, for one training at a time, any number of times.
  * @throws Error if `args` is not understood. `fit` throws if a name is taken: by the model's own loss, a metric, another
  *   `decomposedLoss()`, or what the host counts.
@@ -43,66 +28,127 @@ export function decomposedLoss(args: DecomposedLossArgs = {}): DecomposedLossCal
 
 /** What `decomposedLoss` returns: a `tf.Callback`. */
 export class DecomposedLossCallback extends RunCallback {
+  readonly #args: ReturnType<typeof resolveDecomposedLossArgs>;
   readonly #keys: LogKeys;
-  readonly #breakdown: Breakdown;
-  readonly #warn: boolean;
   #watch: TrainingRun | undefined;
-  #leavePlace: () => void = () => {};
+  /** The data loss of the batch under the host's key. */
+  #shown: Scalar | undefined;
+
+  /** @internal Whether a loop outside of `fit`, which has no breakdown, leaves it out or refuses it. */
+  isBreakdownOptional = false;
 
   constructor(args: DecomposedLossArgs = {}) {
     super('decomposedLoss()');
-    checkArguments('decomposedLoss', args, ['logKeys', 'breakdown', 'warn']);
-    checkFlag('decomposedLoss', 'warn', args.warn);
-    const { logKeys, breakdown = 'none', warn = true } = args;
-    if (!BREAKDOWNS.includes(breakdown)) {
-      throw new Error(
-        `Expected \`breakdown\` of \`decomposedLoss\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
-      );
-    }
-    this.#keys = resolveLogKeys('decomposedLoss', logKeys);
-    this.#breakdown = breakdown;
-    this.#warn = warn;
+    this.#args = resolveDecomposedLossArgs(args);
+    this.#keys = resolveLogKeys('decomposedLoss', args.logKeys);
   }
 
   /** @internal */
-  override setParams(params: Callback['params']): void {
-    super.setParams(params);
+  protected override announce(params: Callback['params']): void {
     const metrics = params['metrics'] as string[];
+    if (params['isLoop']) return;
     const { dataLoss, regularizationLoss } = this.#keys;
     const written = params['doValidation'] ? this.#keys : { dataLoss, regularizationLoss };
-    checkAgainstMetrics(written, metrics, this.#breakdown);
-    metrics.push(...(Object.values(written) as string[]));
+    checkAgainstMetrics(written, metrics, this.#args.breakdown);
+    const names = Object.values(written) as string[];
+    if (this.#args.loss === 'data') {
+      if ([...metrics, ...(Object.values(this.#keys) as string[])].includes(TOTAL_LOSS)) {
+        throw new Error(
+          `Expected \`${TOTAL_LOSS}\` to be free for the total loss, where \`loss: 'data'\` of \`decomposedLoss\` puts it, got ` +
+            'a metric, an output, another callback or an entry of `logKeys` of that name. Rename it, or leave out `loss`.',
+        );
+      }
+      names.push(TOTAL_LOSS);
+    }
+    metrics.push(...names);
   }
 
   /** @internal */
   protected override beginRun(run: Run): void {
-    if (this.#warn) run.models.forEach(warnOfDroppedRegularizers);
+    const { breakdown, loss, warn, yieldEvery } = this.#args;
+    if (warn) run.models.forEach(warnOfDroppedRegularizers);
     const { dataLoss, regularizationLoss } = this.#keys;
-    this.#watch = new TrainingRun(run, this.#keys, this.#breakdown);
-    this.#leavePlace = runAfterBaseLogger(this, (callbacks) =>
-      fitProgressBar(callbacks, this.params['epochs'], [dataLoss, regularizationLoss, 'loss']),
-    );
+    if (run.isLoop) this.#checkInLoop();
+    else this.#watch = new TrainingRun(run, this.#keys, breakdown);
+    if (yieldEvery !== undefined) run.yieldEvery ??= yieldEvery;
+    if (loss === 'data') {
+      run.renamer = this;
+      run.totalKey = TOTAL_LOSS;
+    } else {
+      run.writers.push(this);
+    }
+    const shown = loss === 'data' ? ['loss', regularizationLoss, TOTAL_LOSS] : [dataLoss, regularizationLoss, 'loss'];
+    run.onBegin((callbacks) => fitProgressBar(callbacks, this.params['epochs'], shown));
   }
 
   /** @internal */
   protected override endRun(): void {
-    this.#leavePlace();
     this.#watch?.dispose();
     this.#watch = undefined;
+    this.#shown?.dispose();
+    this.#shown = undefined;
   }
 
   /** @internal */
   override async onBatchBegin(): Promise<void> {
-    this.#watch!.beginBatch();
+    this.#watch?.beginBatch();
   }
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    this.#watch!.endBatch(batch, logs);
+    if (this.#watch) this.#watch.endBatch(batch, logs);
+    else renameKeys(logs, this.#keys);
+    const data = logs[this.#keys.dataLoss];
+    if (this.#args.loss !== 'data' || data === undefined) return;
+    this.#shown = typeof data === 'number' ? undefined : keep(clone(data));
+    moveTotal(logs, this.#shown ?? data);
   }
 
   /** @internal */
-  override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
-    await this.#watch!.endEpoch(logs);
+  override async onEpochEnd(epoch: number, logs: Logs = {}): Promise<void> {
+    if (this.#watch) await this.#watch.endEpoch(logs);
+    else renameKeys(logs, this.#keys);
+    const { [this.#keys.dataLoss]: data, [this.#keys.valDataLoss]: valData } = logs;
+    if (this.#args.loss === 'data') {
+      if (data !== undefined) moveTotal(logs, data);
+      showValidation(logs, valData);
+    }
+    if (this.#args.verbose && data !== undefined) console.log(this.#line(epoch, logs));
   }
+
+  #checkInLoop(): void {
+    if (this.#args.breakdown === 'none' || this.isBreakdownOptional) return;
+    throw new Error(
+      `Expected no \`breakdown\` of \`decomposedLoss\` in a \`trainingLoop\`, got '${this.#args.breakdown}'. Leave it out, and ` +
+        'look at the penalties with `regularizationTerms(model)`.',
+    );
+  }
+
+  #line(epoch: number, logs: Logs): string {
+    const { dataLoss, regularizationLoss, valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
+    const shown = (key: string): string => short(logs[key] as number);
+    const total = short((logs[dataLoss] as number) + (logs[regularizationLoss] as number));
+    const training = `loss ${total} = data ${shown(dataLoss)} + regularization ${shown(regularizationLoss)}`;
+    const validation =
+      valTotalLoss in logs
+        ? `   val ${shown(valTotalLoss)} = ${shown(valDataLoss)} + ${shown(valRegularizationLoss)}`
+        : '';
+    return `Epoch ${epoch + 1}/${String(this.params['epochs'])}  ${training}${validation}`;
+  }
+}
+
+/** Three decimals, or three digits where the value is small. */
+const short = (value: number): string =>
+  value === 0 || !(Math.abs(value) < 0.1) ? value.toFixed(3) : value.toPrecision(3);
+
+function moveTotal(logs: Logs, data: number | Scalar): void {
+  if (logs['loss'] !== undefined) logs[TOTAL_LOSS] = logs['loss'];
+  logs['loss'] = data;
+}
+
+/** The host disposes what is in the logs, so what is replaced is disposed here. Where it lost the value, there is none. */
+function showValidation(logs: Logs, data: number | Scalar | undefined): void {
+  if (typeof logs['val_loss'] === 'object') dispose(logs['val_loss']);
+  if (data !== undefined) logs['val_loss'] = data;
+  else delete logs['val_loss'];
 }

@@ -2,7 +2,7 @@ import type { Callback } from '@tensorflow/tfjs-layers';
 import { changePenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import type { Logs } from '../logs/log-values.js';
-import { describe } from '../util/describe.js';
+import { describe } from '../util/arguments.js';
 import { RunCallback } from './run-callback.js';
 
 /**

@@ -1,13 +1,15 @@
 /// <reference types="node" />
 import { parseArgs } from 'node:util';
+import { printable } from '../audit/table.js';
 import { loadTensorFlow } from './tensorflow.js';
 import { UnusableInput, reason } from './unusable.js';
 
 const USAGE = `Usage: tfjs-decomposed-loss audit path/to/model.json [--json]
 
-Shows where the regularizers of a saved TensorFlow.js layers model do not do what they look as if they did.
+Shows where the regularizers of a saved TensorFlow.js layers model do not do what they look as if they did. Reads the
+topology alone, also of Keras's \`model.to_json()\`; files of weights are not needed.
 
-  --json   the report as JSON
+  --json   the report as JSON; without weights, penalties have no value
   --help   this text
 
 Exit code: 0 if there is no warning (findings for information alone count as clean), 1 if there are warnings, 2 if the
@@ -23,10 +25,12 @@ export interface CommandOutput {
 /**
  * Runs the command.
  *
- * @param argv - The arguments behind the command's name.
+ * @param argv - The arguments after the command's name.
  * @returns The exit code: 0 without warnings, 1 with, 2 for unusable input, about which one sentence goes to `err`.
  */
-export async function main(argv: readonly string[], { out, err }: CommandOutput): Promise<number> {
+export async function main(argv: readonly string[], output: CommandOutput): Promise<number> {
+  const out = (text: string): void => output.out(forTerminal(text));
+  const err = (text: string): void => output.err(forTerminal(text));
   const warn = console.warn;
   console.warn = () => {};
   try {
@@ -49,6 +53,9 @@ export async function main(argv: readonly string[], { out, err }: CommandOutput)
     console.warn = warn;
   }
 }
+
+/** Names and paths come from strangers. What they hold in a report of JSON stays what it is: these are JSON's escapes. */
+const forTerminal = (text: string): string => text.split('\n').map(printable).join('\n');
 
 function parse(argv: readonly string[]) {
   try {

@@ -1,40 +1,42 @@
 /// <reference types="node" />
 import { readFileSync, statSync } from 'node:fs';
-import { checkCalls, checkText, isJsonObject, type JsonObject } from './json-limits.js';
+import { printable } from '../audit/table.js';
+import { isJsonObject, parseJson, type JsonObject } from './json.js';
 import { UnusableInput, reason, shown } from './unusable.js';
 
 /** Topologies of a thousand layers take about a megabyte. */
 const LARGEST = 32 * 2 ** 20;
 
-/** What a `model.json` of a layers model holds, as far as the audit needs it. */
-export interface ModelJson {
-  modelTopology: JsonObject;
-  weightsManifest: unknown[];
-}
-
 /**
- * Reads a `model.json`.
+ * The topology in a `model.json`, or in what Keras's `model.to_json()` gives. The weights are left where they are.
  *
- * @throws UnusableInput with a plain sentence if it is anything else than a layers model with a manifest of weights.
+ * @throws UnusableInput with a plain sentence if the file holds anything else than a layers model.
  */
-export function readModelJson(path: string): ModelJson {
-  const content = readFile(path);
+export function readTopology(file: string): JsonObject {
+  const path = printable(file);
+  const content = readFile(file, path);
   const magic = content.toString('latin1', 0, 8);
-  if (magic.startsWith('\x89HDF')) throw notTfjs(path, "Keras's HDF5 file (.h5)", 'keras');
-  if (magic.startsWith('PK\x03\x04')) throw notTfjs(path, 'a zip archive, such as a .keras file', 'keras');
-  const text = content.toString('utf8').replace(/^\uFEFF/, '');
-  if (text.trim() === '') throw new UnusableInput(`Expected ${path} to be a model.json, got an empty file.`);
-  const json = parse(path, text);
+  if (magic.startsWith('\x89HDF')) throw notConverted(path, "Keras's HDF5 file (.h5)", 'keras', path);
+  if (magic.startsWith('PK\x03\x04')) {
+    // The converter refuses any other ending.
+    const renamed = path.endsWith('.keras') ? path : `${path}.keras`;
+    const got = `a zip archive, such as a .keras file${renamed === path ? '' : ' without that ending'}`;
+    throw notConverted(path, got, 'keras_keras', renamed);
+  }
+  if (content.toString('utf8').trim() === '') {
+    throw new UnusableInput(`Expected ${path} to be a model.json, got an empty file.`);
+  }
+  const json = parseJson(path, content);
   if (!isJsonObject(json)) {
     throw new UnusableInput(`Expected ${path} to hold a model, got JSON that is no object: ${shown(json)}.`);
   }
-  return layersModel(path, json);
+  return topologyIn(path, json);
 }
 
 /** Reads a regular file of bounded size. */
-function readFile(path: string): Buffer {
+function readFile(file: string, path: string): Buffer {
   try {
-    const stats = statSync(path);
+    const stats = statSync(file);
     if (stats.isDirectory()) {
       throw new UnusableInput(`Expected ${path} to be a model.json, got a folder. Name the model.json in it.`);
     }
@@ -45,52 +47,40 @@ function readFile(path: string): Buffer {
           'The weights belong in files of their own.',
       );
     }
-    return readFileSync(path);
+    return readFileSync(file);
   } catch (error) {
     if (error instanceof UnusableInput) throw error;
     throw new UnusableInput(`Expected ${path} to be a model.json that can be read: ${reason(error)}.`);
   }
 }
 
-function parse(path: string, text: string): unknown {
-  checkText(path, text);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UnusableInput(
-      `Expected ${path} to be a model.json, got no JSON: ${reason(error)}. Is it complete, and is it the right file?`,
+function topologyIn(path: string, json: JsonObject): JsonObject {
+  const topology = 'class_name' in json || 'model_config' in json ? json : json['modelTopology'];
+  if (json['format'] === 'graph-model' || (isJsonObject(topology) && 'node' in topology)) {
+    throw notConverted(
+      path,
+      'a GraphModel, which cannot be trained and has no regularizers',
+      'keras_saved_model',
+      'path/to/saved_model',
     );
   }
-}
-
-function layersModel(path: string, json: JsonObject): ModelJson {
-  const { format, modelTopology, weightsManifest } = json;
-  if (format === 'graph-model' || (isJsonObject(modelTopology) && 'node' in modelTopology)) {
-    throw notTfjs(path, 'a GraphModel, which cannot be trained and has no regularizers', 'the original');
-  }
-  if ('class_name' in json || 'model_config' in json) {
-    throw new UnusableInput(
-      `Expected ${path} to hold a model with its weights, got a topology alone. Save the model with ` +
-        "`model.save('file://…')`, or convert it with `tensorflowjs_converter`.",
-    );
-  }
-  if (!isJsonObject(modelTopology)) {
-    throw new UnusableInput(
-      `Expected ${path} to have a \`modelTopology\`, got ${shown(modelTopology)}. ` +
-        "It should be what `model.save('file://…')` or `tensorflowjs_converter` wrote.",
-    );
-  }
-  if (!Array.isArray(weightsManifest)) {
-    throw new UnusableInput(
-      `Expected ${path} to have a \`weightsManifest\`, got ${shown(weightsManifest)}. Save the model with its weights.`,
-    );
-  }
-  checkCalls(path, modelTopology);
-  return { modelTopology, weightsManifest };
-}
-
-const notTfjs = (path: string, got: string, source: string): UnusableInput =>
-  new UnusableInput(
-    `Expected ${path} to be the model.json of a TensorFlow.js layers model, got ${got}. ` +
-      `Convert ${source === 'keras' ? 'it' : source} with \`tensorflowjs_converter --output_format=tfjs_layers_model\`.`,
+  const model = isJsonObject(topology) ? (topology['model_config'] ?? topology) : topology;
+  if (isJsonObject(model)) return model;
+  throw new UnusableInput(
+    `Expected ${path} to have a \`modelTopology\`, got ${shown(model)}. ` +
+      "It should be what `model.save('file://…')` or `tensorflowjs_converter` wrote.",
   );
+}
+
+/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-converter/python/tensorflowjs/converters/converter.py | converter.py} */
+const notConverted = (path: string, got: string, format: string, file: string): UnusableInput =>
+  new UnusableInput(
+    `Expected ${path} to be the model.json of a TensorFlow.js layers model, got ${got}. Convert the original (` +
+      '`pip install tensorflowjs`): `tensorflowjs_converter ' +
+      `--input_format=${format} --output_format=tfjs_layers_model ${quoted(file)} converted\`, ` +
+      'and audit converted/model.json.',
+  );
+
+/** As a shell takes it for one argument. */
+const quoted = (file: string): string =>
+  /^[\w./@%+:,][\w./@%+:,=-]*$/.test(file) ? file : `'${file.replaceAll("'", "'\\''")}'`;

@@ -1,16 +1,16 @@
-import { clone, dispose, keep, tidy } from '@tensorflow/tfjs-core';
+import { addN, clone, dispose, keep, mul, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { applyGradients, unrecorded } from '../host/gradients.js';
+import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tape.js';
+import { foreignStep } from '../host/step.js';
+import { compiledModel } from '../host/trained-model.js';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
+import type { BatchWeights } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { gradientPass } from './gradient-pass.js';
-import { applyGradients, unrecorded } from '../host/gradients.js';
-import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
-import { meanBySize } from './mean-gradients.js';
-import { readNumbers, sumOf } from '../util/scalars.js';
-import type { BatchWeights } from '../loss/train-step.js';
-import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.
@@ -24,11 +24,11 @@ import type { NamedTensors } from '../util/types.js';
  * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
  * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
  * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
- * each. Metrics are the mean by size too, which a precision, say, is not on the whole. A loss function of one's own has to
+ * each. Metrics are the mean by size too, which for example a precision over the whole batch is not. Your own loss function has to
  * return values whose mean is the loss, not their sum.
  *
  * @param model - A compiled model.
- * @returns To be used for as many steps as you like, one behind the other.
+ * @returns To be used for any number of steps, one after the other.
  * @throws Error if the model is not compiled.
  */
 export function accumulateGradients(model: LayersModel): AccumulatedGradients {
@@ -41,6 +41,7 @@ export class AccumulatedGradients {
   readonly #loss = new WeightedMean();
   #gradients = new Map<string, Tensor>();
   #variables: Variable[] = [];
+  #terms: Taken['terms'] = [];
   #samples = 0;
 
   constructor(model: LayersModel) {
@@ -69,10 +70,11 @@ export class AccumulatedGradients {
       disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
       restoresWeights: false,
     });
-    const { gradients, variables, parts } = result;
+    const { gradients, variables, parts, terms } = result;
     this.#loss.add([...values, ...parts], samples);
     this.#gradients = meanBySize(this.#gradients, this.#samples, gradients, samples);
     this.#variables = variables;
+    this.#terms = terms;
     this.#samples += samples;
     dispose([values, parts]);
   }
@@ -91,17 +93,23 @@ export class AccumulatedGradients {
     }
     const trained = compiledModel(this.#model);
     const loss = this.#loss.means()!;
+    const terms = this.#terms;
     try {
       const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#gradients.get(name) }));
       applyGradients(trained, gradients);
       this.dispose();
       const numbers = await readNumbers([loss]);
-      const [data, regularization] = numbers.slice(-2);
+      const [data, regularization, ofOutputs, ...termValues] = numbers.slice(-3 - terms.length);
       return {
         total: numbers[0]!,
         data: data!,
         regularization: regularization!,
-        ...nameValues(trained, data!, numbers.slice(1, -2)),
+        ...nameValues(
+          trained,
+          ofOutputs!,
+          numbers.slice(1, -3 - terms.length),
+          terms.map((term, index) => ({ ...term, value: termValues[index]! })),
+        ),
       };
     } finally {
       loss.dispose();
@@ -113,6 +121,7 @@ export class AccumulatedGradients {
     dispose([...this.#gradients.values()]);
     this.#gradients = new Map();
     this.#variables = [];
+    this.#terms = [];
     this.#loss.dispose();
     this.#samples = 0;
   }
@@ -121,8 +130,9 @@ export class AccumulatedGradients {
 interface Taken {
   gradients: Map<string, Tensor>;
   variables: Variable[];
-  /** Data loss and regularization loss. */
+  /** Data loss and regularization loss, the data loss of the outputs, and the value of each term. */
   parts: Scalar[];
+  terms: Array<Omit<TermPart, 'value'>>;
 }
 
 /** The gradients that the optimizer would have got, and the loss in its parts. */
@@ -132,8 +142,11 @@ function takeGradients(
   variables: Variable[],
 ): { total: Scalar; result: Taken } {
   const parts: Scalar[] = [];
-  const take = ({ data, penalties }: LossOnTape): void => {
-    unrecorded(() => parts.push(keep(clone(data)), keep(tidy(() => clone(sumOf(penalties))))));
+  let terms: Taken['terms'] = [];
+  const take = (found: LossOnTape): void => {
+    terms = found.terms.map(({ layer, name, weight }) => ({ layer, name, weight }));
+    const scalars = [found.data, sumOf(found.penalties), found.ofOutputs, ...found.terms.map(({ value }) => value)];
+    unrecorded(() => parts.push(...scalars.map((scalar) => keep(clone(scalar)))));
   };
   const observed = (): Scalar => observeLoss(model, loss, { take });
   try {
@@ -142,10 +155,33 @@ function takeGradients(
     const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
     return {
       total: keep(value),
-      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts },
+      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts, terms },
     };
   } catch (error) {
     dispose(parts);
     throw error;
   }
+}
+
+/**
+ * The mean of gradients by the samples they are of, by the weights' names; disposes both. With nothing before, it is the
+ * new gradients bit for bit.
+ */
+function meanBySize(
+  before: Map<string, Tensor>,
+  samplesBefore: number,
+  gradients: Map<string, Tensor>,
+  samples: number,
+): Map<string, Tensor> {
+  const share = samples / (samplesBefore + samples);
+  const mean = new Map<string, Tensor>();
+  for (const name of new Set([...before.keys(), ...gradients.keys()])) {
+    const [old, added] = [before.get(name), gradients.get(name)];
+    // A weight that is frozen or freed on the way has a gradient in some of the micro-batches.
+    const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
+    mean.set(name, keep(tidy(() => addN(weighted()))));
+    old?.dispose();
+    added?.dispose();
+  }
+  return mean;
 }

@@ -1,13 +1,12 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { foreignStep } from '../host/step.js';
-import { checkArguments, checkData } from '../util/arguments.js';
-import { rememberWeights } from '../host/weights.js';
 import { runStep, standardizeBatch } from '../host/batch.js';
 import { withoutUpdate } from '../host/gradients.js';
+import { foreignStep } from '../host/step.js';
+import { rememberWeights } from '../host/weights.js';
 import { weightingBy } from '../loss/sample-weights.js';
 import type { BatchWeights } from '../loss/train-step.js';
-import type { NamedTensors } from '../util/types.js';
+import { checkArguments, checkData, type NamedTensors } from '../util/arguments.js';
 
 /** A forward pass in training, and what came of it. */
 export interface GradientPass<T> {

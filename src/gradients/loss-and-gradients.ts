@@ -1,14 +1,15 @@
-import { clone, dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
+import { dispose, keep, tidy, zerosLike } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { readStep, type DecomposedLoss } from '../loss/parts.js';
-import { gradientPass } from './gradient-pass.js';
 import { gradientsOnTape, onTape, unrecorded } from '../host/gradients.js';
-import { foreignStep, observeLoss, type LossOnTape } from '../host/step.js';
-import { sumOf } from '../util/scalars.js';
-import type { BatchWeights } from '../loss/train-step.js';
+import { observeLoss, type LossOnTape } from '../host/loss-on-tape.js';
+import { disposeParts, foreignStep, keepParts, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { readStep, type DecomposedLoss } from '../loss/parts.js';
+import type { BatchWeights } from '../loss/train-step.js';
+import type { NamedTensors } from '../util/arguments.js';
+import { sumOf } from '../util/scalars.js';
+import { gradientPass } from './gradient-pass.js';
 
 /** A loss in its parts, and the gradient of each. */
 export interface LossAndGradients {
@@ -31,7 +32,7 @@ export interface LossAndGradients {
  * Both come from one forward pass of the host's own training step, in training mode: with dropout, with the batch's own
  * statistics in a batch normalization, and with penalties on its activations. For each weight they sum to the gradient that
  * the host's optimizer would get, to float32 rounding. The model stays as it is: the moving statistics of a batch
- * normalization are put back. (A stateful recurrent layer goes on to its next state, as in `predict`.)
+ * normalization are restored. (A stateful recurrent layer goes on to its next state, as in `predict`.)
  *
  * To make an update of them, hand tensors with their names to `model.optimizer.applyGradients`.
  *
@@ -67,9 +68,9 @@ export async function lossAndGradients(
     restoresWeights: true,
   });
   try {
-    const { data, penalty, dataLoss, penalties } = result;
+    const { data, penalty, step } = result;
     return {
-      loss: await readStep(trained, values, { data: dataLoss, penalties }),
+      loss: await readStep(trained, values, step),
       data,
       penalty,
       dispose: () => dispose([data, penalty]),
@@ -78,39 +79,31 @@ export async function lossAndGradients(
     dispose([result.data, result.penalty]);
     throw error;
   } finally {
-    dispose([values, result.dataLoss, result.penalties]);
+    dispose(values);
+    disposeParts(result.step);
   }
 }
 
-/** The parts of a loss, kept. */
+/** The parts of a loss and their gradients, kept. */
 interface SplitLoss extends Pick<LossAndGradients, 'data' | 'penalty'> {
-  dataLoss: Scalar;
-  penalties: Scalar[];
+  step: StepLoss;
 }
 
-function disposeResult({ data, penalty, dataLoss, penalties }: SplitLoss): void {
-  dispose([data, penalty, dataLoss, penalties]);
+function disposeResult({ data, penalty, step }: SplitLoss): void {
+  dispose([data, penalty]);
+  disposeParts(step);
 }
 
-function splitLoss({ data, penalties }: LossOnTape, variables: readonly Variable[]): SplitLoss {
-  const regularization = sumOf(penalties);
-  return unrecorded(() =>
-    tidy(() => {
-      const gradientOf = (part: Scalar): NamedTensorMap => {
-        const gradients = gradientsOnTape(part, variables);
-        return Object.fromEntries(variables.map((one, index) => [one.name, gradients[index] ?? zerosLike(one)]));
-      };
-      const split = {
-        data: gradientOf(data),
-        penalty: gradientOf(regularization),
-        dataLoss: clone(data),
-        penalties: penalties.map((penalty) => clone(penalty)),
-      };
-      const { dataLoss, penalties: copies } = split;
-      [...Object.values(split.data), ...Object.values(split.penalty), dataLoss, ...copies].forEach(keep);
-      return split;
-    }),
+function splitLoss(loss: LossOnTape, variables: readonly Variable[]): SplitLoss {
+  const regularization = sumOf(loss.penalties);
+  const gradientOf = (part: Scalar): NamedTensorMap => {
+    const gradients = gradientsOnTape(part, variables);
+    return Object.fromEntries(variables.map((one, index) => [one.name, keep(gradients[index] ?? zerosLike(one))]));
+  };
+  const gradients = unrecorded(() =>
+    tidy(() => ({ data: gradientOf(loss.data), penalty: gradientOf(regularization) })),
   );
+  return { ...gradients, step: keepParts(loss) };
 }
 
 const allFrozen = ({ name }: LayersModel): Error =>

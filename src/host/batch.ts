@@ -1,6 +1,6 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 import { internals } from './model.js';
 import { RANK, patch } from './patch.js';
 
@@ -51,21 +51,32 @@ export type Weighting = (loss: Tensor, output: number) => Tensor;
 /**
  * One optimizer step, the one that `fit`, `fitDataset` and `trainOnBatch` share.
  *
- * @returns The total loss at the weights before the step, then the values of `lossNames(model)` behind it.
+ * @returns The total loss at the weights before the step, then the values of `lossNames(model)`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1298 | makeTrainFunction}
  */
 export function runStep(model: LayersModel, { inputs, targets, classWeights }: Batch, weighting?: Weighting): Scalar[] {
-  const host = internals(model);
+  const { lossFunctions, metricsTensors } = internals(model);
   const tapeBefore = engine().state.activeTape;
-  const restore = host.lossFunctions.map((_, output) =>
-    weighting
-      ? patch(host.lossFunctions, output, RANK.watch, (loss) => (yTrue, yPred) => weighting(loss(yTrue, yPred), output))
-      : () => {},
-  );
+  const places: number[] = [];
+  const noted = (value: Tensor): Tensor => {
+    places.push(engine().state.activeTape?.length ?? 0);
+    return value;
+  };
+  const restore = [
+    ...lossFunctions.map((_, output) =>
+      patch(lossFunctions, output, RANK.watch, (loss) => (yTrue, yPred) => {
+        const value = loss(yTrue, yPred);
+        return noted(weighting ? weighting(value, output) : value);
+      }),
+    ),
+    ...metricsTensors.map((pair) =>
+      patch(pair, 0, RANK.watch, (metric) => (yTrue, yPred) => noted(metric(yTrue, yPred))),
+    ),
+  ];
   try {
-    return tidy(() => host.makeTrainFunction()([...inputs, ...targets, ...classWeights]));
+    return tidy(() => internals(model).makeTrainFunction()([...inputs, ...targets, ...classWeights]));
   } catch (error) {
-    if (engine().state.activeTape !== tapeBefore) disposeTape();
+    if (engine().state.activeTape !== tapeBefore) disposeTape(places);
     throw error;
   } finally {
     restore.forEach((undo) => undo());
@@ -74,17 +85,18 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
 
 /**
  * Disposes what a step that threw leaves behind, and the host forgets: the copies that its gradients would have needed,
- * and the metrics, which it keeps.
+ * and the means of losses and metrics, which it keeps.
  *
+ * @param places - How long the tape was each time that a loss or a metric had returned: the next mean is the host's, others
+ *   may be the user's.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1357 | the metrics}
  */
-function disposeTape(): void {
+function disposeTape(places: readonly number[]): void {
   const { state } = engine();
   if (state.gradientDepth > 0) return;
-  state.activeTape?.forEach(({ kernelName, outputs, saved }) => {
-    const metrics = kernelName === 'Mean' ? outputs.filter(({ rank }) => rank === 0) : [];
-    dispose([...metrics, ...(saved ?? [])]);
-  });
+  const tape = state.activeTape ?? [];
+  dispose(places.flatMap((place) => tape.slice(place).find(({ kernelName }) => kernelName === 'Mean')?.outputs ?? []));
+  dispose(tape.flatMap(({ saved }) => saved ?? []));
   state.activeTape = null!;
 }

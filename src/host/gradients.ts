@@ -1,4 +1,12 @@
-import { engine, scalar, type Optimizer, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import {
+  dispose,
+  engine,
+  scalar,
+  type Optimizer,
+  type Scalar,
+  type Tensor,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { RANK, patch } from './patch.js';
 
@@ -38,7 +46,7 @@ export function onTape<T>(pass: () => T): T {
     return nothing;
   };
   try {
-    engine().gradients(passed, [nothing], undefined, true);
+    dispose(engine().gradients(passed, [nothing], undefined, true).grads);
     return result!.value;
   } finally {
     nothing.dispose();
@@ -47,7 +55,7 @@ export function onTape<T>(pass: () => T): T {
 
 /**
  * The gradients of a scalar on the tape that runs, which is not used up by it. To be called within `unrecorded`, or the
- * backward pass stands on the tape too.
+ * backward pass is on the tape too.
  *
  * @returns One gradient a variable, none where the scalar does not depend on it; they belong to the active scope.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1144-L1152 | Engine.gradients},
@@ -80,4 +88,40 @@ export function unrecorded<T>(operations: () => T): T {
  */
 export function applyGradients({ optimizer }: LayersModel, gradients: Array<{ name: string; tensor?: Tensor }>): void {
   optimizer.applyGradients(gradients as Parameters<Optimizer['applyGradients']>[0]);
+}
+
+/** Every variable there is, in the order of an optimizer's default list. */
+export const registeredVariables = (): Variable[] => Object.values(engine().registeredVariables);
+
+/** Whether gradients are being taken: a loss is running. */
+export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
+
+/**
+ * Runs something that takes gradients. Where it throws, what its tape has saved is disposed, which the host forgets.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
+ */
+export function withTapeDisposed<T>(run: () => T): T {
+  const { state } = engine();
+  const before = state.activeTape;
+  try {
+    return run();
+  } catch (error) {
+    if (state.gradientDepth === 0 && state.activeTape !== before) {
+      state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
+      state.activeTape = null!;
+    }
+    throw error;
+  }
+}
+
+/** Hands kept tensors over to the tidy that is active, or to the caller where there is none. */
+export function handOver(tensors: readonly Tensor[]): void {
+  const { activeScope } = engine().state as { activeScope: { id: number; track: Tensor[] } | null };
+  for (const tensor of tensors) {
+    tensor.kept = false;
+    if (!activeScope) continue;
+    tensor.scopeId = activeScope.id;
+    activeScope.track.push(tensor);
+  }
 }

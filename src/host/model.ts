@@ -1,6 +1,6 @@
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 
 export type Layer = layers.Layer;
 
@@ -9,6 +9,8 @@ interface HostModel {
   isTraining: boolean;
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
+  /** Each metric with the output that it is of. */
+  metricsTensors: Array<[metric: (yTrue: Tensor, yPred: Tensor) => Tensor, output: number]>;
   calculateLosses(): Scalar[];
   makeTestFunction(): void;
   getDedupedMetricsNames(): string[];
@@ -50,64 +52,12 @@ export function isForeignLayersModel(value: object): boolean {
 /** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
 
-/** The names of the parts of the data loss: those of the outputs, numbered where several have one name, as the host does. */
-export function partNames({ outputNames }: LayersModel): string[] {
-  return outputNames.map((name, index) => {
-    const before = outputNames.slice(0, index).filter((other) => other === name).length;
+/** Names that occur several times, numbered as the host numbers them: `out`, `out_1`. */
+export const numberNames = (names: readonly string[]): string[] =>
+  names.map((name, index) => {
+    const before = names.slice(0, index).filter((other) => other === name).length;
     return before === 0 ? name : `${name}_${before}`;
   });
-}
 
-/**
- * Where the true data loss stands among the values of the host's evaluation: it returns one running sum an output
- * where its labels speak of one loss, so all behind the first are shifted against their names.
- *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1424 | makeTestFunction}
- */
-export const evaluatedDataIndex = (model: LayersModel): number => model.outputs.length - 1;
-
-/**
- * The key of the true data loss among an epoch's validation values.
- *
- * @returns `undefined` where the host itself lost the value: for several outputs of one name, `fitDataset` writes all
- *   under one key.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L472-L474 | fitDataset}
- */
-export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'): string | undefined {
-  const names = by === 'fit' ? lossNames(model) : model.metricsNames;
-  return new Set(names).size === names.length ? `val_${names[evaluatedDataIndex(model)]}` : undefined;
-}
-
-/**
- * What the host's own validation values are: with several outputs it puts one running sum an output before the rest, where
- * its labels speak of one loss, so that each value stands under the label of another.
- *
- * @returns For each key that the host writes into an epoch's log, the name that its value has in training; `undefined`
- *   for a sum of losses without the penalty, which training has not, and where the host lost values: for several outputs
- *   of one name, `fitDataset` writes all under one key.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1434 | makeTestFunction}
- */
-export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): Map<string, string | undefined> {
-  const names = lossNames(model);
-  const labels = by === 'fit' ? names : model.metricsNames;
-  const sums = model.outputs.length;
-  const isLost = new Set(labels).size < labels.length;
-  return new Map(
-    labels.map((label, index) => [`val_${label}`, isLost || index < sums ? undefined : names[index - sums + 1]]),
-  );
-}
-
-/**
- * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later rests
- * at once, one that is freed later moves only after the next `compile`.
- *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
- * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
- */
-export function movedWeights(model: LayersModel): Set<Layer['weights'][number]> {
-  return new Set((trainableAtCompile(model) ?? model.trainableWeights).filter(({ trainable }) => trainable));
-}
-
-/** The weights that were trainable when the model was compiled; `undefined` where it was not. */
-export const trainableAtCompile = (model: LayersModel): Layer['weights'] | undefined =>
-  (model as unknown as { collectedTrainableWeights?: Layer['weights'] }).collectedTrainableWeights;
+/** The names of the parts of the data loss that are outputs. */
+export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);

@@ -86,44 +86,67 @@ function restore(target: object, member: PropertyKey, before: PropertyDescriptor
   else Object.defineProperty(target, member, before);
 }
 
-type Listener = (value: unknown) => void;
+interface WatchedMember {
+  listeners: Set<(value: unknown) => void>;
+  /** The accessors that something else had defined, which are kept inside of ours. */
+  before: PropertyDescriptor | undefined;
+}
 
-const listeners = shared('listeners', () => new WeakMap<object, Map<PropertyKey, Set<Listener>>>());
+/** By the getter that replaced the member. */
+const watched = shared('watched', () => new WeakMap<() => unknown, WatchedMember>());
 
 /**
- * Calls a listener after each assignment to a member of one object, which keeps its value.
+ * Calls a listener after each assignment to a member of one object, which keeps its value. All listeners are called, also where
+ * one of them throws.
  *
- * @returns Stops listening; a second call does nothing. After the last listener the member is an ordinary one again.
+ * @returns Stops listening; a second call does nothing. After the last listener the member is an ordinary one again, unless
+ *   something else redefined it since: that stays.
  */
 export function onAssign<T extends object, K extends keyof T>(
   target: T,
   member: K,
   listener: (value: T[K]) => void,
 ): () => void {
-  const members = listeners.get(target) ?? new Map<PropertyKey, Set<Listener>>();
-  listeners.set(target, members);
-  const all = members.get(member) ?? listenTo(target, member, members);
-  all.add(listener as Listener);
+  const found = watchedMember(target, member) ?? watchMember(target, member);
+  // A function for each call, in case one listener listens twice.
+  const own = (value: unknown): void => listener(value as T[K]);
+  found.listeners.add(own);
   return () => {
-    if (!all.delete(listener as Listener) || all.size > 0) return;
-    members.delete(member);
-    const value = target[member];
-    Object.defineProperty(target, member, { configurable: true, enumerable: true, writable: true, value });
+    if (!found.listeners.delete(own) || found.listeners.size > 0) return;
+    if (watchedMember(target, member) !== found) return;
+    const ordinary = { configurable: true, enumerable: true, writable: true, value: target[member] };
+    Object.defineProperty(target, member, found.before ?? ordinary);
   };
 }
 
-function listenTo(target: object, member: PropertyKey, members: Map<PropertyKey, Set<Listener>>): Set<Listener> {
-  const all = new Set<Listener>();
-  members.set(member, all);
+function watchedMember(target: object, member: PropertyKey): WatchedMember | undefined {
+  const get = Object.getOwnPropertyDescriptor(target, member)?.get;
+  return get && watched.get(get);
+}
+
+function watchMember(target: object, member: PropertyKey): WatchedMember {
+  const own = Object.getOwnPropertyDescriptor(target, member);
+  const found: WatchedMember = { listeners: new Set(), before: own?.get && own };
   let current: unknown = Reflect.get(target, member);
-  Object.defineProperty(target, member, {
-    configurable: true,
-    enumerable: true,
-    get: () => current,
-    set: (value: unknown) => {
-      current = value;
-      [...all].forEach((listener) => listener(value));
-    },
-  });
-  return all;
+  const get = (): unknown => (found.before ? found.before.get!.call(target) : current);
+  const set = (value: unknown): void => {
+    current = value;
+    found.before?.set?.call(target, value);
+    callAll(found.listeners, value);
+  };
+  watched.set(get, found);
+  Object.defineProperty(target, member, { configurable: true, enumerable: true, get, set });
+  return found;
+}
+
+function callAll(listeners: Iterable<(value: unknown) => void>, value: unknown): void {
+  const errors: unknown[] = [];
+  for (const listener of [...listeners]) {
+    try {
+      listener(value);
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
 }

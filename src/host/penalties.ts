@@ -1,28 +1,31 @@
-import { mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { cast, mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { isActivityLayer } from './activity.js';
 import { subjectOf } from './added-penalties.js';
+import { isPassLoss } from './pass-loss.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { RANK, isPatched, patch, shared, unpatched } from './patch.js';
-import { currentPass } from './step.js';
+import { currentPass } from './loss-on-tape.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
 /** One call of one penalty: on a weight, on activations, or a loss that was added by hand. */
 export interface Penalty {
-  kind: 'penalty' | 'activity';
+  /** A `term` belongs to the data loss; it is here because the host adds it in the same way. */
+  kind: 'penalty' | 'activity' | 'term';
   /** Names of the nested models, wrappers and the layer, joined by `/`. */
   path: string;
   /** The layer or cell whose weight or activations are penalised. */
   layer: Layer;
-  /** The layer that the host asks for this penalty: itself, or the outermost one around it. */
-  asked: Layer;
+  /** The layer of the model that it is in: itself, or the outermost one around it. */
+  outerLayer: Layer;
   /** Whether the layer is the cell or a direction of a recurrent one. */
   recurrent: boolean;
+  /** Whether a wrapper, or a model with several outputs, may call the layer several times for one call of the model. */
+  isRepeated: boolean;
   /** Whether it was added to a built model. */
   added: boolean;
   /** The host's own function; none where a layer computes its penalties by a method of its own. */
   closure: (() => Scalar) | undefined;
-  /** What tells it from other penalties; a layer that is called k times has k calls with the same key. */
+  /** Equal for the calls of one penalty only; a layer that is called k times has k calls with the same key. */
   key: unknown;
   /** Whether the derivative of `abs` at 0 is Keras's 0 for it, and not the host's -1. */
   kerasAbs: boolean;
@@ -34,6 +37,11 @@ export interface Penalty {
   value(): Scalar;
 }
 
+/** Whether something that the host adds belongs to the penalties, and not to the data loss. */
+export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
+
+/** How a model adds its penalties up, where that is changed. */
+export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inForce(model, 'sum');
 /** What is to be said of a penalty before its factor is known. */
 type DeclaredPenalty = Omit<Penalty, 'factor' | 'value'>;
 
@@ -78,27 +86,39 @@ function withFactor(penalty: DeclaredPenalty, factor: () => number): Penalty {
 }
 
 /**
- * The penalties that a training step of a model adds, in the order in which it adds them: layer by layer, once for each time
+ * What a training step of a model adds to the loss of its outputs, in the order in which it adds it: layer by layer, once for each time
  * that the layer is called within the model.
  *
  * @param prefix - The path of the model itself, with `/`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061-L1080 | Container.calculateLosses}
  */
-export function appliedPenalties(model: LayersModel, prefix = ''): Penalty[] {
+export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
   const rule = penaltyRule(model);
-  const penalties = rule ? rule(declaredPenalties(model, prefix)) : penaltiesOfHost(model, prefix);
-  return penalties.map((penalty) => scaled(model, penalty));
+  const losses = rule ? rule(declaredPenalties(model, prefix)) : lossesOfHost(model, prefix);
+  return losses.map((loss) => (isPenalty(loss) ? scaled(model, loss) : loss));
 }
 
-const penaltiesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
+const lossesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
   layerCalls(model, prefix).flatMap((call) =>
     isModelOfLayers(call.layer)
-      ? appliedPenalties(call.layer, `${call.path}/`)
+      ? appliedLosses(call.layer, `${call.path}/`)
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
 
+/** The penalties among what a training step of a model adds. */
+export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses(model).filter(isPenalty);
+
 /**
- * What `appliedPenalties` would be if the host forwarded every layer's: those of cells, of both directions of a
+ * The penalties of a trained model at its current weights.
+ *
+ * @returns New float32 scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
+ */
+export function currentPenalties(model: LayersModel): Scalar[] {
+  return tidy(() => model.calculateLosses().map((penalty) => cast(penalty, 'float32')));
+}
+
+/**
+ * What `appliedLosses` would be if the host forwarded every layer's: those of cells, of both directions of a
  * Bidirectional, of a model within a TimeDistributed, and of a Sequential within a Sequential, which the host flattens in the
  * model that it trains but does not find in the outer one when that is nested.
  *
@@ -118,8 +138,9 @@ function penaltiesIn(call: Place): Penalty[] {
   const found = new Set<() => Scalar>();
   return open.flatMap((place) => {
     const { layer, path, around } = place;
-    const kind = 'penalty';
-    const common = { kind, path, layer, asked: call.layer, recurrent: false, added: false, kerasAbs: false } as const;
+    const isRepeated = around.length > 0 || call.path !== call.layer.name;
+    const plain = { kind: 'penalty', recurrent: false, added: false, kerasAbs: false } as const;
+    const common = { ...plain, path, layer, outerLayer: call.layer, isRepeated };
     const whole = (one: DeclaredPenalty): Penalty => withFactor(one, () => 1);
     if (computesItsOwn(layer)) return computedPenalties(layer).map((one) => whole({ ...common, ...one }));
     if (layer instanceof LayersModel) return [];
@@ -127,10 +148,9 @@ function penaltiesIn(call: Place): Penalty[] {
     own.forEach((closure) => found.add(closure));
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
-      const isActivity = isActivityLayer(layer) && index === 0;
-      const activity = isActivity ? ({ kind: 'activity', kerasAbs: true } as const) : {};
-      const plain = { ...common, recurrent, closure, key: closure, declared: () => closure() };
-      return whole({ ...plain, ...activity, ...subjectOf(closure) });
+      const own = { ...common, recurrent, closure, key: closure, declared: () => closure(), ...subjectOf(closure) };
+      if (!isPassLoss(layer) || index > 0) return whole(own);
+      return whole(layer.isTerm ? { ...own, kind: 'term' } : { ...own, kind: 'activity', kerasAbs: true });
     });
   });
 }
@@ -160,7 +180,7 @@ const isModelOfLayers = (layer: Layer): layer is LayersModel =>
 /**
  * Changes what a model adds as its penalties, in its own training and where it is nested in another model.
  *
- * @returns Takes the change back.
+ * @returns Undoes the change.
  * @throws Error within a training step that is watched (a factor excepted), or if the model has a `calculateLosses` of its own;
  *   nothing is changed then.
  */
@@ -187,13 +207,14 @@ const computesByItself = ({ name }: LayersModel): Error =>
 /** What `calculateLosses` of a changed model returns. */
 function computed(model: LayersModel): Scalar[] {
   return tidy(() => {
-    const penalties = appliedPenalties(model);
-    const sum = inForce(model, 'sum');
-    if (sum === undefined || penalties.length === 0) return penalties.map((penalty) => penalty.value());
+    const penalties = appliedLosses(model);
+    const sum = penaltySumOf(model);
+    const summed = sum === undefined ? [] : penalties.filter(isPenalty);
+    if (sum === undefined || summed.length === 0) return penalties.map((penalty) => penalty.value());
     const pass = currentPass();
-    const added = sum(penalties, pass?.each ?? false);
+    const added = sum(summed, pass?.each ?? false);
     pass?.parts.set(added.sum.id, added.parts);
-    return [added.sum];
+    return [added.sum, ...penalties.filter((penalty) => !isPenalty(penalty)).map((term) => term.value())];
   });
 }
 
@@ -206,8 +227,8 @@ function checkNotInStep(model: LayersModel): void {
 }
 
 /**
- * The layers that a training step asks for penalties and that answer with what `addPenalty` gave them, and how often it
- * asks: a wrapper and the layer in it have one list of penalties, so both count for both.
+ * The layers whose list of penalties a training step adds, and how often it does: a wrapper and the layer in it have one list,
+ * so the calls of both count for both.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L659-L665 | Layer.calculateLosses}
  */

@@ -1,3 +1,4 @@
+import { util } from '@tensorflow/tfjs-core';
 import type { CallbackList } from '@tensorflow/tfjs-layers';
 
 interface Values {
@@ -7,6 +8,12 @@ interface Values {
 /** tfjs-node's progress bar, made anew for each run, by what this file needs of it. */
 interface ProgressBar {
   terminalWidth: number | undefined;
+  currentEpochBegin: number;
+  /** From the begin of the epoch to the end of its last batch, where the host knows which one that is. */
+  epochDurationMillis: number | null;
+  /** The same by the number of samples, or with a dataset of batches. */
+  usPerStep: number | null;
+  batchesInLatestEpoch: number;
   progressBar: { width: number; tick(tokens: { placeholderForLossesAndMetrics: string }): void };
   formatLogsAsMetricsContent(logs: Values, longest?: number): string;
   epochBegin(): void;
@@ -25,9 +32,9 @@ const [ETA, SHORT_BAR, VALUE] = [13, 4, 7];
 /**
  * Makes the progress bar of a run fit its terminal: where the host would cut the values, sorted by name, somewhere in the
  * middle, it shows those that fit, the given ones before others, and shortens the bar for them. Where stdout is no
- * terminal, it prints one line an epoch instead of two.
+ * terminal, it prints one line an epoch instead of two, with all that is in the two.
  *
- * The host makes the bar for the run, so nothing has to be put back.
+ * The host makes the bar for the run, so nothing has to be restored.
  *
  * @param callbacks - Of a run. Without a progress bar, as in browsers and with `verbose: 0`, nothing happens.
  * @param first - The names to show before others.
@@ -70,15 +77,20 @@ function fitValues(bar: ProgressBar, first: readonly string[]): void {
 }
 
 function printOneLine(bar: ProgressBar, epochs: unknown, stderr: Streams['stderr']): void {
-  let begin = 0;
   bar.epochBegin = () => {
-    begin = Date.now();
+    bar.currentEpochBegin = util.now();
+    bar.epochDurationMillis = null;
+    bar.usPerStep = null;
+    bar.batchesInLatestEpoch = 0;
     bar.terminalWidth = stderr.columns;
   };
   bar.epochEnd = (epoch, logs) => {
     // The bar ends with a line break, also where nobody sees the bar.
     if (stderr.isTTY) bar.progressBar.tick({ placeholderForLossesAndMetrics: '' });
-    const values = bar.formatLogsAsMetricsContent(logs).trimEnd();
-    console.log(`Epoch ${epoch + 1} / ${String(epochs)} - ${Date.now() - begin}ms - ${values}`);
+    // With a dataset of unknown length the host finds both out now, validation included.
+    const duration = bar.epochDurationMillis ?? util.now() - bar.currentEpochBegin;
+    const perStep = bar.usPerStep ?? (duration / bar.batchesInLatestEpoch) * 1e3;
+    const time = `${duration.toFixed(0)}ms ${perStep.toFixed(0)}us/step`;
+    console.log(`Epoch ${epoch + 1} / ${String(epochs)} - ${time} - ${bar.formatLogsAsMetricsContent(logs).trimEnd()}`);
   };
 }

@@ -1,5 +1,5 @@
-import { tidy, type Scalar, type Tensor, type serialization } from '@tensorflow/tfjs-core';
-import { layers, regularizers } from '@tensorflow/tfjs-layers';
+import { serialization, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { initializers, layers, regularizers } from '@tensorflow/tfjs-layers';
 import { subjectOf } from './added-penalties.js';
 import type { Layer } from './model.js';
 import { RANK, patch, shared } from './patch.js';
@@ -16,12 +16,24 @@ export interface Regularizer {
 export const className = (regularizer: Regularizer): string =>
   regularizer.getClassName?.() ?? regularizer.constructor.name;
 
-/** The class behind `tf.regularizers.l1`, `l2` and `l1l2`, which the host does not export. */
+/** The class of `tf.regularizers.l1`, `l2` and `l1l2`, which the host does not export. */
 export const L1L2 = regularizers.l1l2().constructor as {
   new (args?: { l1?: number; l2?: number }): Regularizer & serialization.Serializable;
   readonly prototype: Regularizer;
   fromConfig: serialization.FromConfigMethod<serialization.Serializable>;
 };
+
+/**
+ * The class that the host makes of a class name in a saved model.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/serialization.ts#L114-L141 | SerializationMap}
+ */
+export const registeredClass = (name: string): object | undefined =>
+  serialization.SerializationMap.getMap().classNameMap[name]?.[0];
+
+/** What a layer holds of a regularizer that it was given, by the name of the argument: `kernelRegularizer`. */
+export const heldRegularizer = (layer: Layer, argument: string): unknown =>
+  (layer as unknown as { [member: string]: unknown })[argument];
 
 /**
  * What every regularizer of the host is derived from, which the host does not export; it accepts no others in a layer.
@@ -197,14 +209,23 @@ export const isOfRegularizer = (closure: () => Scalar): boolean =>
 
 let hostCode: string | undefined;
 
+/** Makes a weight under a name of its own, and of zeros: the user's automatic names are counted, and random values are drawn. */
 function findHostCode(): string {
-  // With a name, or the automatic names of the user's layers would all shift by one.
-  // Zeros, because other initial values would take the user's random numbers.
-  const args = { kernelInitializer: 'zeros', kernelRegularizer: regularizers.l2({ l2: 1 }) } as const;
-  const layer = layers.dense({ name: 'probe', units: 1, ...args });
-  layer.build([null, 1]);
-  layer.weights.forEach((weight) => weight.dispose());
+  const name = 'tfjs_decomposed_loss_probe';
+  const layer = layers.activation({ name, activation: 'linear' }) as unknown as WeightMaker;
+  layer.addWeight(name, [], 'float32', initializers.zeros(), regularizers.l2()).dispose();
   return String(layer.losses[0]);
+}
+
+/** A layer with the method by which it makes its weights, which is protected in the host's types. */
+interface WeightMaker extends Pick<Layer, 'losses'> {
+  addWeight(
+    name: string,
+    shape: readonly number[],
+    dtype: 'float32',
+    initializer: ReturnType<typeof initializers.zeros>,
+    regularizer: Regularizer,
+  ): Layer['weights'][number];
 }
 
 /** Where `apply` is defined for the regularizers that a layer may use: their classes, or the objects themselves. */

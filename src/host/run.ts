@@ -1,11 +1,20 @@
-import { CallbackList, type Callback, type LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, validationDataKey, validationNames } from './model.js';
+import { Callback, CallbackList, CustomCallback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { validationDataKey, validationNames } from './evaluation.js';
+import { internals } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
+
+/** How often a run gives way to other tasks, as `CustomCallback` has it: `'auto'` is at most every 125 ms. */
+export type YieldEvery = 'auto' | 'batch' | 'epoch' | 'never' | number;
+
+/** The callbacks of a run, in the order in which they are called. */
+export type Callbacks = CallbackList['callbacks'];
 
 /** One run of `fit` or `fitDataset`: what the callbacks of it have in common. */
 export interface Run {
   /** The models that are trained: of a `Sequential` the one that it hides. */
   readonly models: readonly LayersModel[];
+  /** Whether it is a loop outside of `fit`. */
+  readonly isLoop: boolean;
   readonly validates: boolean;
   /**
    * After which batch of an epoch the host validates before any callback can move the weights; `undefined` where it validates
@@ -16,12 +25,87 @@ export interface Run {
   readonly validationNames: ReadonlyMap<string, string | undefined>;
   /** The host's key of the true data loss in validation; `undefined` where there is none, or the host lost it. */
   readonly validationDataKey: string | undefined;
+  /** Callbacks that write into the logs what all others read. */
+  readonly writers: Callback[];
+  /** A callback that then moves what the host and the writers wrote to other keys. */
+  renamer?: Callback;
+  /** The key of the total loss in the logs. Where it is not `loss`, `loss` and `val_loss` hold the data loss. */
+  totalKey: string;
+  /** How often the run gives way to other tasks, where no callback of the user's does. Default `'auto'`. */
+  yieldEvery?: YieldEvery;
+  /** Calls a listener with the callbacks of the run before any of them is told that it begins. */
+  onBegin(listener: (callbacks: Callbacks) => void): void;
   /** Calls a listener once, when the run is over, however it ends. */
   onEnd(listener: () => void): void;
 }
 
 /** Runs by the parameters that all of their callbacks are given. */
 const runs = shared('runs', () => new WeakMap<object, Run>());
+
+/** A run outside of `fit`, whose logs hold what their names say. */
+export interface LoopRun extends Run {
+  readonly callbacks: Pick<
+    CallbackList,
+    'onTrainBegin' | 'onTrainEnd' | 'onEpochBegin' | 'onEpochEnd' | 'onBatchBegin' | 'onBatchEnd'
+  >;
+  /** Tells the callbacks that the run is over; a second call does nothing. */
+  end(): void;
+}
+
+/** What a training loop is made of. */
+export interface LoopArgs {
+  models: readonly LayersModel[];
+  /** The model that callbacks see. */
+  seen: LayersModel;
+  callbacks: Callbacks;
+  epochs: number | undefined;
+  initialEpoch: number | undefined;
+  /** The keys of the logs that are known before. */
+  metrics: string[];
+}
+
+/**
+ * Begins the run of a training loop.
+ *
+ * @throws What a callback throws that refuses to take part; the run is over then.
+ */
+export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch = null!, metrics }: LoopArgs): LoopRun {
+  const none: number = null!;
+  const params: Callback['params'] = { epochs, initialEpoch, samples: none, steps: none, batchSize: none, verbose: 0 };
+  Object.assign(params, { doValidation: true, isLoop: true, metrics });
+  const list = new CallbackList([new Head(), ...callbacks]);
+  const begins: Array<(callbacks: Callbacks) => void> = [];
+  const ends: Array<() => void> = [];
+  const run: LoopRun = {
+    models,
+    isLoop: true,
+    validates: true,
+    validatesAfterBatch: undefined,
+    validationNames: new Map(),
+    validationDataKey: undefined,
+    writers: [],
+    totalKey: 'loss',
+    onBegin: (listener) => void begins.push(listener),
+    onEnd: (listener) => void ends.push(listener),
+    callbacks: list,
+    end: () => ends.splice(0).forEach((listener) => listener()),
+  };
+  runs.set(params, run);
+  try {
+    list.setParams(params);
+    list.setModel(seen);
+  } catch (error) {
+    run.end();
+    throw error;
+  }
+  list.callbacks = arranged(list.callbacks, run);
+  begins.forEach((listener) => listener(list.callbacks));
+  seen.stopTraining = false;
+  return run;
+}
+
+/** Is first in the list, where `fit` has BaseLogger. */
+class Head extends Callback {}
 
 /** The run that a callback is part of; to be called from `setModel`. */
 export function runOf(model: LayersModel, params: Callback['params']): Run {
@@ -34,18 +118,74 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
   const { samples, batchSize, doValidation } = params as { [name: string]: number | null | undefined };
   const isFit = samples != null;
   const by = isFit ? 'fit' : 'fitDataset';
-  return {
+  const listeners: Array<(callbacks: Callbacks) => void> = [];
+  const run: Run = {
     models: [model],
+    isLoop: false,
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
     validationNames: doValidation ? validationNames(model, by) : new Map(),
     validationDataKey: doValidation ? validationDataKey(model, by) : undefined,
+    writers: [],
+    totalKey: 'loss',
+    onBegin: (listener) => void listeners.push(listener),
     onEnd: (listener) => whenTrainingEnds(model, listener),
   };
+  const release = whenTrainingBegins(params, (list) => {
+    list.callbacks = arranged(list.callbacks, run);
+    listeners.forEach((listener) => listener(list.callbacks));
+  });
+  run.onEnd(release);
+  return run;
 }
 
 /**
- * No callback of the host is told of a run that throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
+ * Puts the callbacks of a run in order: BaseLogger, the writers of the run, the progress bar and the user's other callbacks,
+ * History. So all of them read what the writers write, in whatever order they were given. (Before BaseLogger a writer would
+ * leave tensors in BaseLogger's totals when a run throws.)
+ *
+ * A run without a `CustomCallback` gets one, because nothing else yields to the event loop: a page would stand still while it
+ * trains.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L585-L591 | the order}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L339-L441 | CustomCallback}
+ */
+export function arranged(callbacks: Callbacks, { writers, renamer, yieldEvery }: Run): Callbacks {
+  const first = renamer ? [...writers, renamer] : writers;
+  const [baseLogger, ...others] = callbacks.filter((callback) => !first.includes(callback as Callback));
+  const yields = callbacks.some((callback) => callback instanceof CustomCallback);
+  return [baseLogger!, ...first, ...others, ...(yields ? [] : [new CustomCallback({}, yieldEvery)])];
+}
+
+/** Whether an epoch ended before it was validated, because a callback set `model.stopTraining` in the middle of it. */
+export const endedBeforeValidation = ({ validates, validationNames: names }: Run, logs: object): boolean =>
+  validates && names.size > 0 && ![...names.keys()].some((key) => key in logs);
+
+/**
+ * The host begins a run right after it has called `setModel` of all callbacks, and tells nobody the list of them before.
+ *
+ * @returns Gives up, where the run ends before it begins.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}
+ */
+function whenTrainingBegins(params: Callback['params'], listener: (list: CallbackList) => void): () => void {
+  const release = patch(
+    CallbackList.prototype,
+    'onTrainBegin',
+    RANK.watch,
+    (inner) =>
+      async function (this: CallbackList, ...args) {
+        if (this.callbacks.some((callback) => callback.params === params)) {
+          release();
+          listener(this);
+        }
+        return inner.apply(this, args);
+      },
+  );
+  return release;
+}
+
+/**
+ * The host calls no callback when a run throws, but `fit` and `fitDataset` clear `isTraining` in a `finally`.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1588-L1589 | fit}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L497-L498 | fitDataset}
@@ -55,39 +195,4 @@ function whenTrainingEnds(model: LayersModel, listener: () => void): void {
     release();
     listener();
   });
-}
-
-/**
- * Moves a callback of the run that is about to begin behind BaseLogger, before the progress bar and the user's other
- * callbacks: what it writes into a log, all of them read, in whatever order they were given. (Before BaseLogger it
- * would leave tensors in BaseLogger's totals when a run throws.)
- *
- * To be called from `setModel`, which the host follows with `onTrainBegin` on the same list at once: the list cannot be
- * had otherwise.
- *
- * @param begins - Is given the callbacks of the run, in their new order, before any is told of the run.
- * @returns Gives up, where the run ends before it begins.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L585-L591 | the order}
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}
- */
-export function runAfterBaseLogger(
-  callback: Callback,
-  begins: (callbacks: CallbackList['callbacks']) => void,
-): () => void {
-  const giveUp = patch(
-    CallbackList.prototype,
-    'onTrainBegin',
-    RANK.watch,
-    (inner) =>
-      async function (this: CallbackList, ...args) {
-        giveUp();
-        if (this.callbacks.includes(callback)) {
-          const [baseLogger, ...others] = this.callbacks.filter((other) => other !== callback);
-          this.callbacks = [baseLogger!, callback, ...others];
-          begins(this.callbacks);
-        }
-        return inner.apply(this, args);
-      },
-  );
-  return giveUp;
 }

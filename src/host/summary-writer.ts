@@ -9,7 +9,7 @@ export interface SummaryWriter {
 }
 
 /**
- * Opens a writer of event files without the four tensors that tfjs-node leaves behind. The handle of the writer stays: it
+ * Opens a writer of event files without the four tensors that tfjs-node does not dispose. The handle of the writer stays: it
  * belongs to tfjs-node, which keeps one writer a folder, and its file open, until the process ends.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-node/src/tensorboard.ts#L134-L145 | summaryFileWriter}

@@ -1,5 +1,5 @@
 import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import { hidden, internals, isForeignLayersModel, trainedModel } from './model.js';
 import { onAssign } from './patch.js';
 import { placesInModel } from './walk.js';
@@ -67,7 +67,7 @@ function notALayersModel(value: unknown): Error {
 
 /**
  * Refuses models with a layer whose own `activityRegularizer` is set: TensorFlow.js throws when such a layer is applied,
- * and ignores it silently where the layer is wrapped, in a TimeDistributed, say.
+ * and ignores it silently where the layer is wrapped, for example in a TimeDistributed.
  *
  * @throws Error that names the layers.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1030-L1034 | Layer.apply}

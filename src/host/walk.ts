@@ -44,7 +44,7 @@ export function placesIn({ layer, path, around }: Place, flatten = true): Place[
 export const placesInModel = (model: LayersModel, flatten = true): Place[] =>
   placesIn({ layer: model, path: '', around: [] }, flatten);
 
-/** The layers that a layer is made of, each with what tells it from the others: a cell that is alone has no name. */
+/** The layers that a layer is made of, each with its name within the layer: a cell that is alone has none. */
 function innerLayers(layer: Layer): Array<{ layer: Layer; name: string }> {
   if (layer instanceof LayersModel) return layer.layers.map((one) => ({ layer: one, name: one.name }));
   const { layer: wrapped, forwardLayer, backwardLayer, cell, cells } = layer as Parts;

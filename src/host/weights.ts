@@ -1,16 +1,29 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { trainedModel, type Layer } from './model.js';
 import { placesInModel } from './walk.js';
 
 /**
  * Remembers the values of a model's weights, without a copy of them.
  *
  * @returns `restore` writes back what has another value since (a forward pass moves the statistics of a batch
- *   normalization); both let go of what is remembered.
+ *   normalization); both dispose what is remembered.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
  */
-export function rememberWeights(model: LayersModel): { restore(): void; forget(): void } {
-  const remembered = model.weights.map((weight) => {
+export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
+
+/** The same of the weights that no optimizer moves, only forward passes do. */
+export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
+  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
+
+/** Weights that can have their values again. */
+export interface RememberedWeights {
+  restore(): void;
+  forget(): void;
+}
+
+function remember(weights: LayersModel['weights']): RememberedWeights {
+  const remembered = weights.map((weight) => {
     const variable = weight.read() as Variable;
     return { variable, value: variable.clone() };
   });
@@ -34,3 +47,17 @@ export function weightPaths(model: LayersModel): Map<string, string> {
   }
   return paths;
 }
+
+/**
+ * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later stops
+ * moving at once; one that is freed later moves only after the next `compile`.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1374-L1378 | the step},
+ * which names the weights, and the optimizer's `computeGradients`, which leaves out those that are not trainable.
+ */
+export const movedWeights = (model: LayersModel): Set<Layer['weights'][number]> =>
+  new Set((trainableAtCompile(model) ?? model.trainableWeights).filter(({ trainable }) => trainable));
+
+/** The weights that were trainable when the model was compiled; `undefined` where it was not. */
+export const trainableAtCompile = (model: LayersModel): Layer['weights'] | undefined =>
+  (model as unknown as { collectedTrainableWeights?: Layer['weights'] }).collectedTrainableWeights;

@@ -1,4 +1,4 @@
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import type { Breakdown } from '../regularizers/penalty-groups.js';
 
 /** The names of the values in the logs and in `history.history`. */
@@ -15,6 +15,9 @@ export interface LogKeys {
   valTotalLoss: string;
 }
 
+/** Other names for some of the values. */
+export type LogKeyArgs = { [Value in keyof LogKeys]?: LogKeys[Value] | undefined };
+
 const NAMES = ['dataLoss', 'regularizationLoss', 'valDataLoss', 'valRegularizationLoss', 'valTotalLoss'] as const;
 
 /** What the host itself writes into a batch's log beside the losses and metrics. */
@@ -26,7 +29,7 @@ const HOST_KEYS = ['batch', 'size'];
  * @param caller - The public function whose argument they are.
  * @throws Error if an entry is unknown or not a name, or if two values would have one name.
  */
-export function resolveLogKeys(caller: string, args: Partial<LogKeys> = {}): LogKeys {
+export function resolveLogKeys(caller: string, args: LogKeyArgs = {}): LogKeys {
   if (typeof args !== 'object' || args === null || Array.isArray(args)) {
     throw new Error(
       `Expected \`logKeys\` of \`${caller}\` to be an object of names, got ${describe(args)}. Pass {dataLoss: 'my_name'}.`,
@@ -91,5 +94,18 @@ export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly stri
       `Expected no name to begin with '${prefix}', as the parts of the breakdown do, got '${part}'. Choose another name ` +
         'in `logKeys`, or for the metric.',
     );
+  }
+}
+
+/** Moves what is in a log under the default names to other ones, in place. */
+export function renameKeys(logs: { [key: string]: unknown }, keys: LogKeys): void {
+  const defaults = resolveLogKeys('decomposedLoss');
+  for (const name of NAMES) {
+    const [before, after] = [defaults[name], keys[name]];
+    if (before === after) continue;
+    for (const key of Object.keys(logs).filter((one) => one === before || one.startsWith(`${before}/`))) {
+      logs[after + key.slice(before.length)] = logs[key];
+      Reflect.deleteProperty(logs, key);
+    }
   }
 }

@@ -1,12 +1,15 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { lossNames, partNames } from '../host/model.js';
+import { currentPenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
 import { refuseActivityRegularizers } from '../host/trained-model.js';
-import { EvaluatedActivity } from '../loss/evaluated-activity.js';
+import { EvaluatedLayers } from '../loss/evaluated-layers.js';
+import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { list } from '../util/describe.js';
-import { currentPenalties, readNumbers, sumOf } from '../util/scalars.js';
+import { list } from '../util/arguments.js';
+import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
@@ -18,11 +21,11 @@ export class TrainingRun {
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
   readonly #mean = new WeightedMean();
-  readonly #validatedActivity: EvaluatedActivity | undefined;
-  #names: string[] | undefined;
+  readonly #validatedLayers: EvaluatedLayers | undefined;
+  #names: { parts: string[]; penalties: string[] } | undefined;
   #watch: StepWatch<StepLoss> | undefined;
   #ofBatch: Scalar[] = [];
-  #validated: Scalar | undefined;
+  #validated: Tensor[] = [];
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
     const model = run.models[0]!;
@@ -33,13 +36,13 @@ export class TrainingRun {
     this.#breakdown = breakdown;
     if (!run.validates) return;
     if (run.validationDataKey === undefined) warnOfLostValidation(model);
-    this.#validatedActivity = new EvaluatedActivity(model);
+    this.#validatedLayers = new EvaluatedLayers(model);
   }
 
   beginBatch(): void {
     const each = this.#breakdown !== 'none';
     const take: typeof keepParts = (loss) => {
-      this.#validatedActivity?.restart();
+      this.#validatedLayers?.restart();
       return keepParts(loss);
     };
     this.#watch = watchSteps(this.#model, { each, take, discard: disposeParts });
@@ -50,73 +53,136 @@ export class TrainingRun {
     const step = this.#watch!.of(logs['loss']);
     this.#watch!.end();
     if (step === undefined) throw foreignStep(this.#model, 'The step was made.');
-    const { data, penalties } = step;
+    const { data, ofOutputs, terms, penalties } = step;
     const regularization = sumOf(penalties);
-    this.#ofBatch = [data, regularization, ...penalties];
+    this.#ofBatch = [data, regularization, ofOutputs, ...terms.map(({ value }) => value), ...penalties];
     logs[this.#keys.dataLoss] = data;
     logs[this.#keys.regularizationLoss] = regularization;
-    this.#mean.add([data, regularization, ...this.#broken(penalties)], logs['size'] as number);
-    dispose(penalties.filter((penalty) => penalty !== regularization));
-    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = this.#penaltyNow();
+    const names = this.#namesOf(step);
+    const parts =
+      names.parts.length === 0 ? [] : [...this.#outputs(ofOutputs, logs), ...terms.map(({ value }) => value)];
+    const broken = names.penalties.length === 0 ? [] : penalties;
+    this.#mean.add([data, regularization, ...parts, ...broken], logs['size'] as number);
+    dispose(this.#ofBatch.filter((scalar) => scalar !== data && scalar !== regularization));
+    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = this.#validatedNow();
   }
 
   /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. Leaves no tensor. */
   async endEpoch(logs: Logs): Promise<void> {
     const means = this.#mean.means();
-    const { validationDataKey } = this.#run;
-    const valData = validationDataKey === undefined ? undefined : logs[validationDataKey];
-    const validation = valData instanceof Tensor ? [valData, (this.#validated ??= this.#penaltyNow())] : [];
+    const names = this.#names ?? { parts: [], penalties: [] };
+    const validation = this.#validation(logs);
     try {
       const numbers = await readNumbers(means ? [means, ...validation] : validation);
-      const [data, regularization, ...penalties] = numbers.slice(0, means?.size ?? 0);
+      const [data, regularization, ...values] = numbers.slice(0, means?.size ?? 0);
       if (data !== undefined) {
-        logs[this.#keys.dataLoss] = data;
-        logs[this.#keys.regularizationLoss] = regularization!;
-        sumByName(this.#names ?? [], penalties).forEach((value, name) => {
-          logs[`${this.#keys.regularizationLoss}/${name}`] = value;
-        });
+        const { dataLoss, regularizationLoss } = this.#keys;
+        logs[dataLoss] = data;
+        logs[regularizationLoss] = regularization!;
+        writeByName(logs, dataLoss, names.parts, values);
+        writeByName(logs, regularizationLoss, names.penalties, values.slice(names.parts.length));
       }
-      if (validation.length > 0) this.#writeValidation(logs, numbers.slice(-2));
+      if (validation.length > 0) this.#writeValidation(logs, numbers.slice(means?.size ?? 0));
     } finally {
-      dispose([means, this.#validated].filter((tensor) => tensor !== undefined));
-      this.#validated = undefined;
+      dispose([...(means ? [means] : []), ...this.#validated]);
+      this.#validated = [];
       this.#names = undefined;
       this.#mean.dispose();
-      this.#validatedActivity?.restart();
+      this.#validatedLayers?.restart();
     }
   }
 
-  #writeValidation(logs: Logs, [data, regularization]: number[]): void {
-    logs[this.#keys.valDataLoss] = data!;
-    logs[this.#keys.valRegularizationLoss] = regularization!;
-    logs[this.#keys.valTotalLoss] = data! + regularization!;
+  /** The host's data loss and, where there are several outputs, the loss of each, the penalty, and what layers added. */
+  #validation(logs: Logs): Tensor[] {
+    const { validationDataKey } = this.#run;
+    const data = validationDataKey === undefined ? undefined : logs[validationDataKey];
+    if (!(data instanceof Tensor)) return [];
+    if (this.#validated.length === 0) this.#validated = this.#validatedNow();
+    return [data, ...this.#validatedOutputs(logs), ...this.#validated];
   }
 
-  /** The values of the breakdown, in the order of `#names`. */
-  #broken(penalties: Scalar[]): Scalar[] {
-    if (this.#breakdown === 'none') return [];
-    const names = (this.#names ??= penaltyNames(this.#model, this.#breakdown));
-    if (penalties.length !== names.length) {
+  /**
+   * For each of several outputs its loss, and the sum of its own and of those before it: the host writes both under the names
+   * of others, and loses the loss of the last outputs where there are few metrics.
+   */
+  #validatedOutputs(logs: Logs): Tensor[] {
+    const held = [...this.#run.validationNames];
+    return this.#outputLabels().flatMap((label, output) => {
+      const sum = logs[held[output]![0]] as Scalar;
+      const key = held.find(([, name]) => name === label)?.[0];
+      return [sum, key === undefined ? sum : (logs[key] as Scalar)];
+    });
+  }
+
+  #writeValidation(logs: Logs, [ofOutputs, ...numbers]: number[]): void {
+    const { valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
+    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels().length));
+    const [penalty, ...layers] = numbers;
+    const { activity, terms } = this.#validatedLayers!.result(layers);
+    const data = ofOutputs! + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
+    const regularization = penalty! + activity;
+    logs[valDataLoss] = data;
+    logs[valRegularizationLoss] = regularization;
+    logs[valTotalLoss] = data + regularization;
+    const names = [...partNames(this.#model), ...namesOfTerms(terms)];
+    if (names.length === 1) return;
+    const values = [...(outputs.length > 0 ? outputs : [ofOutputs!]), ...terms.map(({ value }) => value)];
+    writeByName(logs, valDataLoss, names, values);
+  }
+
+  /** The names of the parts of the data loss, where there are several, and of the breakdown: those of the epoch's first step. */
+  #namesOf({ terms, penalties }: StepLoss): { parts: string[]; penalties: string[] } {
+    const parts = [...partNames(this.#model), ...namesOfTerms(terms)];
+    const names = (this.#names ??= {
+      parts: parts.length > 1 ? parts : [],
+      penalties: this.#breakdown === 'none' ? [] : penaltyNames(this.#model, this.#breakdown),
+    });
+    if (this.#breakdown !== 'none' && penalties.length !== names.penalties.length) {
       throw new Error(
-        `Expected the ${names.length} penalties that \`${this.#model.name}\` had when the epoch began, got ` +
+        `Expected the ${names.penalties.length} penalties that \`${this.#model.name}\` had when the epoch began, got ` +
           `${penalties.length}. Add losses between epochs, or leave out \`breakdown\`.`,
       );
     }
-    return penalties;
+    return names;
   }
 
-  /** The penalty at the current weights, and on the activations of the data that was validated last. */
-  #penaltyNow(): Scalar {
-    return tidy(() => sumOf([...currentPenalties(this.#model), ...(this.#validatedActivity?.means() ?? [])]));
+  /** The names under which the host logs the loss of each output, where there are several. */
+  #outputLabels(): string[] {
+    const count = this.#model.outputs.length;
+    return count === 1 ? [] : lossNames(this.#model).slice(1, 1 + count);
+  }
+
+  #outputs(ofOutputs: Scalar, logs: Logs): Scalar[] {
+    const labels = this.#outputLabels();
+    return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
+  }
+
+  /** The penalty at the current weights, and what layers added on the data that was validated last. */
+  #validatedNow(): Tensor[] {
+    const penalty = tidy(() => sumOf(currentPenalties(this.#model)));
+    return [penalty, ...this.#validatedLayers!.means()];
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#watch?.end();
-    this.#validatedActivity?.dispose();
-    dispose([...this.#ofBatch, ...(this.#validated ? [this.#validated] : [])]);
+    this.#validatedLayers?.dispose();
+    dispose([...this.#ofBatch, ...this.#validated]);
     this.#mean.dispose();
   }
+}
+
+/** The loss of each output, from pairs of a running sum and of that loss, or of the sum again where the loss is lost. */
+const lossesOf = (pairs: readonly number[]): number[] =>
+  pairs.flatMap((sum, place) => {
+    if (place % 2 === 1) return [];
+    const loss = pairs[place + 1]!;
+    return loss === sum && place > 0 ? [sum - pairs[place - 2]!] : [loss];
+  });
+
+/** Writes the sums of the values that have one name, under `<prefix>/<name>`. */
+function writeByName(logs: Logs, prefix: string, names: readonly string[], values: readonly number[]): void {
+  sumByName(names, values).forEach((value, name) => (logs[`${prefix}/${name}`] = value));
 }
 
 function warnOfLostValidation(model: LayersModel): void {

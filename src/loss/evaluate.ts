@@ -1,13 +1,12 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, checkData } from '../util/arguments.js';
-import { asArray, nameValues, type DecomposedLoss } from './parts.js';
-import { describe } from '../util/describe.js';
-import { EvaluatedActivity } from './evaluated-activity.js';
-import { evaluatedDataIndex } from '../host/model.js';
-import { currentPenalties, readNumbers, sumOfNumbers } from '../util/scalars.js';
+import { evaluateBatches, evaluatedDataIndex, type EvaluationDataset } from '../host/evaluation.js';
+import { currentPenalties } from '../host/penalties.js';
 import { compiledModel } from '../host/trained-model.js';
-import type { NamedTensors } from '../util/types.js';
+import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
+import { readNumbers, sumOfNumbers } from '../util/scalars.js';
+import { EvaluatedLayers } from './evaluated-layers.js';
+import { asArray, nameValues, type DecomposedLoss } from './parts.js';
 
 /** What `evaluate` takes beside the model and the data. */
 export interface EvaluateArgs {
@@ -20,11 +19,6 @@ export interface EvaluateDatasetArgs {
   /** How many batches to draw. Default: all. */
   batches?: number | undefined;
 }
-
-/** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
-export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
-
-type HostDataset = Parameters<LayersModel['evaluateDataset']>[0];
 
 /**
  * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
@@ -49,7 +43,7 @@ export async function evaluate(
   checkArguments('evaluate', args, ['batchSize']);
   // The host's types leave out objects by name, which it takes.
   const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
-  return listening(trained, async (activity) => decompose(trained, asArray(host()), activity));
+  return watching(trained, async (layers) => decompose(trained, asArray(host()), layers));
 }
 
 /**
@@ -67,13 +61,12 @@ export async function evaluateDataset(
   const trained = compiledModel(model);
   checkDataset(dataset);
   checkArguments('evaluateDataset', args, ['batches']);
-  return listening(trained, async (activity) => {
-    const host = trained.evaluateDataset(dataset as unknown as HostDataset, args);
-    const values = asArray(await host);
+  return watching(trained, async (layers) => {
+    const values = asArray(await evaluateBatches(trained, dataset, args));
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
     }
-    return decompose(trained, values, activity);
+    return decompose(trained, values, layers);
   });
 }
 
@@ -85,30 +78,34 @@ function checkDataset(dataset: unknown): void {
   );
 }
 
-async function listening<T>(model: LayersModel, run: (activity: EvaluatedActivity) => Promise<T>): Promise<T> {
-  const activity = new EvaluatedActivity(model);
+async function watching<T>(model: LayersModel, run: (layers: EvaluatedLayers) => Promise<T>): Promise<T> {
+  const layers = new EvaluatedLayers(model);
   try {
-    return await run(activity);
+    return await run(layers);
   } finally {
-    activity.dispose();
+    layers.dispose();
   }
 }
 
 /** Consumes the host's values. */
-async function decompose(model: LayersModel, values: Scalar[], activity: EvaluatedActivity): Promise<DecomposedLoss> {
-  const penalties = [...currentPenalties(model), ...activity.means()];
+async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
+  const penalties = currentPenalties(model);
+  const means = layers.means();
   try {
-    const numbers = await readNumbers([...values, ...penalties]);
+    const numbers = await readNumbers([...values, ...penalties, ...means]);
     const dataIndex = evaluatedDataIndex(model);
-    const data = numbers[dataIndex]!;
-    const regularization = sumOfNumbers(numbers.slice(values.length));
+    const ofOutputs = numbers[dataIndex]!;
+    const first = values.length + penalties.length;
+    const { activity, terms } = layers.result(numbers.slice(first));
+    const data = ofOutputs + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
+    const regularization = sumOfNumbers(numbers.slice(values.length, first)) + activity;
     return {
       total: data + regularization,
       data,
       regularization,
-      ...nameValues(model, data, numbers.slice(dataIndex + 1, values.length)),
+      ...nameValues(model, ofOutputs, numbers.slice(dataIndex + 1, values.length), terms),
     };
   } finally {
-    dispose([...values, ...penalties]);
+    dispose([...values, ...penalties, ...means]);
   }
 }

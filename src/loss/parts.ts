@@ -1,7 +1,9 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames, partNames } from '../host/model.js';
+import { lossNames, numberNames, partNames } from '../host/model.js';
+import type { TermPart } from '../host/loss-on-tape.js';
 import type { StepLoss } from '../host/step.js';
+import { sumByName } from '../regularizers/penalty-groups.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 
 /** Numbers by name. */
@@ -31,46 +33,72 @@ export interface DecomposedLoss {
   metrics: NamedNumbers;
 }
 
+/** A named part of the data loss that is no output's, as a number. */
+export interface TermValue extends Pick<TermPart, 'layer' | 'name' | 'weight'> {
+  value: number;
+}
+
 /**
  * Names the values that follow the loss in what the host's training and test functions return.
  *
- * @param data - The data loss, which is the only output's where there is one output: the host repeats it only for several.
+ * @param ofOutputs - The data loss of all outputs, which is the only output's where there is one: the host repeats it only for
+ *   several.
  * @param values - One value for each name of `lossNames(model)` after the first.
+ * @param terms - What `lossTerm` layers added; those of one layer add up.
  */
 export function nameValues(
   model: LayersModel,
-  data: number,
+  ofOutputs: number,
   values: readonly number[],
+  terms: readonly TermValue[],
 ): Pick<DecomposedLoss, 'parts' | 'weights' | 'metrics'> {
   const names = partNames(model);
   const count = names.length === 1 ? 0 : names.length;
-  const own = count === 0 ? [data] : values.slice(0, count);
+  const own = count === 0 ? [ofOutputs] : values.slice(0, count);
   const metricNames = lossNames(model).slice(1 + count);
+  const termNames = namesOfTerms(terms);
   return {
-    parts: Object.fromEntries(names.map((name, index) => [name, own[index]!])),
-    weights: Object.fromEntries(names.map((name) => [name, 1])),
+    parts: Object.fromEntries([
+      ...names.map((name, index) => [name, own[index]!] as const),
+      ...sumByName(
+        termNames,
+        terms.map(({ value }) => value),
+      ),
+    ]),
+    weights: Object.fromEntries([
+      ...names.map((name) => [name, 1] as const),
+      ...terms.map(({ weight }, index) => [termNames[index]!, weight] as const),
+    ]),
     metrics: Object.fromEntries(metricNames.map((name, index) => [name, values[count + index]!])),
   };
+}
+
+/** The name of the part that each term belongs to: that of its layer, numbered where several layers have one name. */
+export function namesOfTerms(terms: ReadonlyArray<Pick<TermPart, 'layer' | 'name'>>): string[] {
+  const layers = [...new Set(terms.map(({ layer }) => layer))];
+  const nameOf = (layer: object): string => terms.find((term) => term.layer === layer)!.name;
+  const numbered = numberNames(layers.map(nameOf));
+  return terms.map(({ layer }) => numbered[layers.indexOf(layer)]!);
 }
 
 /**
  * Reads the loss of a step in its parts, in one transfer from the backend.
  *
  * @param values - What the host's step returned: the total, then the values of `lossNames(model)` after it. Only read.
- * @param parts - What the step was made of. Only read.
+ * @param step - What the step was made of. Only read.
  */
-export async function readStep(
-  model: LayersModel,
-  values: readonly Scalar[],
-  parts: StepLoss,
-): Promise<DecomposedLoss> {
-  const numbers = await readNumbers([...values, parts.data, ...parts.penalties]);
-  const [data, ...penalties] = numbers.slice(values.length);
+export async function readStep(model: LayersModel, values: readonly Scalar[], step: StepLoss): Promise<DecomposedLoss> {
+  const { data, ofOutputs, terms, penalties } = step;
+  const scalars = [...values, data, ...terms.map(({ value }) => value), ...penalties];
+  const numbers = await readNumbers(ofOutputs === data ? scalars : [...scalars, ofOutputs]);
+  const dataLoss = numbers[values.length]!;
+  const first = values.length + 1;
+  const termValues = terms.map((term, index) => ({ ...term, value: numbers[first + index]! }));
   return {
     total: numbers[0]!,
-    data: data!,
-    regularization: sumOfNumbers(penalties),
-    ...nameValues(model, data!, numbers.slice(1, values.length)),
+    data: dataLoss,
+    regularization: sumOfNumbers(numbers.slice(first + terms.length, scalars.length)),
+    ...nameValues(model, numbers[scalars.length] ?? dataLoss, numbers.slice(1, values.length), termValues),
   };
 }
 

@@ -4,8 +4,7 @@ import { runStep, standardizeBatch, type Batch } from '../host/batch.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
-import { checkArguments, checkData, checkFlag } from '../util/arguments.js';
-import type { ClassWeights, NamedTensors } from '../util/types.js';
+import { checkArguments, checkData, checkFlag, type ClassWeights, type NamedTensors } from '../util/arguments.js';
 import { readStep, type DecomposedLoss } from './parts.js';
 import { weightingBy } from './sample-weights.js';
 

@@ -1,33 +1,30 @@
 import {
   abs,
   add,
-  addN,
-  clone,
   customGrad,
   div,
   mul,
-  scalar,
   serialization,
   sign,
   square,
   sum,
-  tidy,
   type GradSaveFunc,
   type Scalar,
   type Tensor,
 } from '@tensorflow/tfjs-core';
-import { layers } from '@tensorflow/tfjs-layers';
-import { describe } from '../util/describe.js';
-import { isPassWatched, keepForPass } from '../host/activity.js';
+import type { layers } from '@tensorflow/tfjs-layers';
+import { registeredClass } from '../host/regularizers.js';
+import { PassLoss } from '../host/pass-loss.js';
+import { describe } from '../util/arguments.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 
 /** What `activityRegularization` takes, beside `name`, `inputShape` and what else every layer takes. */
 export interface ActivityRegularizationArgs extends LayerArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
-  l1?: number;
+  l1?: number | undefined;
   /** The coefficient of the sum of squares. Default 0. */
-  l2?: number;
+  l2?: number | undefined;
 }
 
 /**
@@ -49,11 +46,13 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  * @throws Error if a coefficient is not a finite number.
  */
 export function activityRegularization(args?: ActivityRegularizationArgs): ActivityRegularization {
-  return new ActivityRegularization(args);
+  const layer = new ActivityRegularization(args);
+  registerActivityRegularization();
+  return layer;
 }
 
-/** What `activityRegularization` returns: a `tf.layers.Layer`, registered so that models which have it can be loaded. */
-export class ActivityRegularization extends layers.Layer {
+/** What `activityRegularization` returns: a `tf.layers.Layer`, whose class is registered so that models with it load. */
+export class ActivityRegularization extends PassLoss {
   /** The name under which the host and Keras save the layer. */
   static readonly className = 'ActivityRegularization';
 
@@ -62,48 +61,21 @@ export class ActivityRegularization extends layers.Layer {
   /** The coefficient of the sum of squares. */
   readonly l2: number;
   /** @internal */
-  evaluations = 0;
-  /** One penalty a call in the forward pass that runs. */
-  #penalties: Scalar[] = [];
-  #asked = false;
+  readonly isTerm = false;
 
   constructor({ l1 = 0, l2 = 0, ...args }: ActivityRegularizationArgs = {}) {
     super(args);
     this.l1 = finite('l1', l1);
     this.l2 = finite('l2', l2);
-    this.supportsMasking = true;
-    this.addLoss(() => this.#penalty());
   }
 
   /** @internal */
-  override call(inputs: Tensor | Tensor[], kwargs: Parameters<layers.Layer['call']>[1]): Tensor {
-    return tidy(() => {
-      this.invokeCallHook(inputs, kwargs);
-      const input = Array.isArray(inputs) ? inputs[0]! : inputs;
-      if ((this.l1 !== 0 || this.l2 !== 0) && isPassWatched(this)) {
-        const before = this.#asked ? [] : this.#penalties.filter(({ isDisposed }) => !isDisposed);
-        this.#penalties = [...before, keepForPass(activityPenalty(input, this))];
-        this.#asked = false;
-      }
-      return input;
-    });
+  protected override lossOf([input]: Tensor[]): Scalar | undefined {
+    return this.l1 === 0 && this.l2 === 0 ? undefined : activityPenalty(input!, this);
   }
 
   override getConfig(): serialization.ConfigDict {
     return { ...super.getConfig(), l1: this.l1, l2: this.l2 };
-  }
-
-  /**
-   * The mean over the calls in this pass; 0 where there was none. The host asks once for each time that the layer is
-   * called within the model, so the answers add up to the sum over those calls, also where the host runs a nested model
-   * once for each of its outputs, or a wrapper calls the layer once for each time step.
-   */
-  #penalty(): Scalar {
-    this.#asked = true;
-    const penalties = this.#penalties.filter(({ isDisposed }) => !isDisposed);
-    if (penalties.length === 0) return scalar(0);
-    if (penalties.length === 1) return clone(penalties[0]!);
-    return tidy(() => div(addN(penalties), penalties.length));
   }
 }
 
@@ -144,12 +116,9 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
 }
 
 /**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept Keras models with an `ActivityRegularization`. To
- * import the layer does it too. A class that something else registered under that name stays.
+ * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept models with an `ActivityRegularization`. A class that
+ * something else registered under that name stays.
  */
 export function registerActivityRegularization(): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (!(ActivityRegularization.className in classNameMap)) serialization.registerClass(ActivityRegularization);
+  if (!registeredClass(ActivityRegularization.className)) serialization.registerClass(ActivityRegularization);
 }
-
-registerActivityRegularization();

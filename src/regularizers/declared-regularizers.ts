@@ -1,5 +1,5 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { className, coefficients, sourceOf, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
@@ -13,7 +13,7 @@ export interface DeclaredRegularizer extends PenaltySource {
   path: string;
   /** The layer or cell that the weight belongs to. */
   owner: layers.Layer;
-  /** The layer that the host asks for the owner's penalties: the owner itself, or the outermost one around it. */
+  /** The layer of the model that the owner is in: the owner itself, or the outermost one around it. */
   layer: layers.Layer;
   /** How often the owner is called within the model: more than once where a layer or a model is shared. */
   calls: number;
@@ -38,16 +38,16 @@ export interface DeclaredRegularizer extends PenaltySource {
  */
 export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] {
   const trained = builtModel(model);
-  const applied = appliedPenalties(trained);
+  const applied = new Map(distinct(appliedPenalties(trained)).map((one) => [one.penalty.key, one]));
   const moved = movedWeights(trained);
   return distinct(declaredPenalties(trained)).flatMap(({ penalty: declared, calls }) => {
     const source = sourceOf(declared);
     if (source === null) return [];
-    const { path, layer: owner, asked: layer, recurrent } = declared;
-    const added = applied.filter(({ key }) => key === declared.key);
-    const [penalty = declared] = added;
+    const { path, layer: owner, outerLayer: layer, recurrent } = declared;
+    const added = applied.get(declared.key);
+    const penalty = added?.penalty ?? declared;
     const frozen = !moved.has(source.weight);
-    return [{ ...source, penalty, path, owner, layer, calls, applied: added.length, recurrent, frozen }];
+    return [{ ...source, penalty, path, owner, layer, calls, applied: added?.calls ?? 0, recurrent, frozen }];
   });
 }
 

@@ -3,8 +3,7 @@ import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { givenLearningRate, scaledLearningRate, variablesByName } from '../host/optimizer.js';
 import { RANK, patch, shared } from '../host/patch.js';
 import { builtModel } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe, list } from '../util/describe.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 
 /** A variable, a weight of a layer, or all weights of a model. */
 export type DecayedVariables = Variable | LayerVariable | LayersModel;

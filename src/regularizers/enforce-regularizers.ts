@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { withKerasAbs } from '../host/abs.js';
-import { movedWeights } from '../host/model.js';
+import { movedWeights } from '../host/weights.js';
 import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
 import { sourceOf } from '../host/regularizers.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
@@ -14,19 +14,19 @@ export interface EnforceRegularizersArgs {
    * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
    * cell or several, both directions of a Bidirectional, and ConvLSTM2D. TensorFlow.js drops them. Default `true`.
    */
-  recurrent?: boolean;
+  recurrent?: boolean | undefined;
   /**
    * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once a call.
    * Default `true`.
    */
-  sharedOnce?: boolean;
+  sharedOnce?: boolean | undefined;
   /**
    * Leaves out the penalties on frozen weights, those that training does not move, as Keras 3 does: it collects them from the
    * weights that are trainable. They add a constant to the loss and nothing to the gradients, so the option changes no
    * weight, only the losses that are reported. It follows what the model was last compiled with: after a weight is freed and
    * the model compiled again, its penalty counts. Default `false`: they are added, as TensorFlow.js and Keras 2 do.
    */
-  frozen?: boolean;
+  frozen?: boolean | undefined;
 }
 
 /** What `enforceRegularizers` did. */

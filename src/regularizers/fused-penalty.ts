@@ -4,6 +4,7 @@ import {
   cast,
   clone,
   customGrad,
+  dispose,
   greater,
   keep,
   mul,
@@ -16,6 +17,7 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { unrecorded } from '../host/gradients.js';
 import { l2Loss } from '../host/l2-loss.js';
 import { sumOf } from '../util/scalars.js';
 
@@ -46,22 +48,13 @@ export function fusedPenalty(
 ): { sum: Scalar; parts: Scalar[] } {
   const { l1, l2, factor, kerasAbs } = penalty;
   const blocks = blocksOf(weights);
-  const parts: Scalar[] = [];
-
+  // Before the operation and off the tape: TensorFlow.js takes what an operation keeps, beside its value, for a leak.
+  const { summands, signs } = unrecorded(() => tidy(() => penaltyValues(blocks, weights, penalty, each)));
   const operation = customGrad<Scalar>((...inputs: Array<Tensor | GradSaveFunc>) => {
-    const tensors = inputs.slice(0, -1) as Tensor[];
-    const joined = blocks.map((block) => joinBlock(block, tensors));
-    const signs = l1 === 0 ? [] : joined.map((block) => (kerasAbs ? sign(block) : greater(block, 0)));
     (inputs.at(-1) as GradSaveFunc)(signs);
-    if (each) {
-      blocks.forEach((places, index) => {
-        const values = partsOf(joined[index]!, places.length, penalty);
-        places.forEach((place, item) => (parts[place] = keep(values[item]!)));
-      });
-    }
     return {
       // A single part is the caller's, and its sum the host's: two tensors.
-      value: each ? clone(sumOf(parts)) : weightedSum(joined, penalty),
+      value: each ? clone(sumOf(summands)) : sumOf(summands),
       gradFunc: (dy: Scalar, saved: Tensor[]) =>
         tidy(() => {
           const slope = mul(dy, 2 * l2 * factor);
@@ -82,7 +75,28 @@ export function fusedPenalty(
     };
   });
 
-  return { sum: operation(...weights), parts };
+  const sum = operation(...weights);
+  dispose(signs);
+  return { sum, parts: each ? summands.map(keep) : [] };
+}
+
+/** The penalty of each weight, or of all in one, and what the gradient of `abs` needs to know of the weights' signs. */
+function penaltyValues(
+  blocks: ReadonlyArray<readonly number[]>,
+  weights: readonly Tensor[],
+  penalty: FusedPenalty,
+  each: boolean,
+): { summands: Scalar[]; signs: Tensor[] } {
+  const joined = blocks.map((places) => joinBlock(places, weights));
+  const signOf = (block: Tensor): Tensor => (penalty.kerasAbs ? sign(block) : greater(block, 0));
+  const signs = penalty.l1 === 0 ? [] : joined.map(signOf);
+  if (!each) return { summands: [weightedSum(joined, penalty)], signs };
+  const summands: Scalar[] = [];
+  blocks.forEach((places, index) => {
+    const values = partsOf(joined[index]!, places.length, penalty);
+    places.forEach((place, item) => (summands[place] = values[item]!));
+  });
+  return { summands, signs };
 }
 
 /** `rise` where the weight was above 0, `-rise` elsewhere. */

@@ -1,5 +1,6 @@
 import { serialization } from '@tensorflow/tfjs-core';
-import { L1L2 } from '../host/regularizers.js';
+import { L1L2, registeredClass } from '../host/regularizers.js';
+import { registerActivityRegularization } from './activity-regularization.js';
 import { registerOrthogonal } from './orthogonal.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
@@ -38,12 +39,12 @@ export class L2 extends L1L2 {
 /** What `registerKerasClasses` takes. */
 export interface RegisterKerasClassesArgs {
   /** Whether to take the place of classes that something else registered as `L1` or `L2`. Default `false`: an error. */
-  overwrite?: boolean;
+  overwrite?: boolean | undefined;
 }
 
 /**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later, and its
- * `OrthogonalRegularizer`.
+ * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept the `L1` and `L2` regularizers of Keras 2.4 and later, its
+ * `OrthogonalRegularizer`, and models with an `ActivityRegularization`, of Keras or of `activityRegularization`.
  *
  * TensorFlow.js knows only `L1L2` and refuses every other Keras model with "Unknown regularizer: L2". The first two classes
  * registered here are TensorFlow.js's own penalty under those names, so a model trains as if it had been declared with
@@ -54,9 +55,8 @@ export interface RegisterKerasClassesArgs {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L125 | deserializeRegularizer}
  */
 export function registerKerasClasses({ overwrite = false }: RegisterKerasClassesArgs = {}): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  const missing = [L1, L2].filter(({ className }) => !(OURS in (classNameMap[className]?.[0] ?? {})));
-  const taken = missing.filter(({ className }) => className in classNameMap);
+  const missing = [L1, L2].filter(({ className }) => !(OURS in (registeredClass(className) ?? {})));
+  const taken = missing.filter(({ className }) => registeredClass(className) !== undefined);
   if (taken.length > 0 && !overwrite) {
     const names = taken.map(({ className }) => `\`${className}\``).join(' and ');
     throw new Error(
@@ -66,5 +66,6 @@ export function registerKerasClasses({ overwrite = false }: RegisterKerasClasses
     );
   }
   missing.forEach((regularizer) => serialization.registerClass<serialization.Serializable>(regularizer));
+  registerActivityRegularization();
   registerOrthogonal();
 }

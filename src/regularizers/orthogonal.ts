@@ -14,9 +14,8 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { withKerasAbs } from '../host/abs.js';
-import { RegularizerBase, className, type Regularizer } from '../host/regularizers.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { registeredClass, RegularizerBase, className, type Regularizer } from '../host/regularizers.js';
+import { checkArguments, describe } from '../util/arguments.js';
 
 /** What `orthogonal` takes. */
 export interface OrthogonalArgs {
@@ -122,7 +121,6 @@ export const isOrthogonal = (
  * else registered under that name stays.
  */
 export function registerOrthogonal(): void {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (OrthogonalRegularizer.className in classNameMap) return;
+  if (registeredClass(OrthogonalRegularizer.className)) return;
   serialization.registerClass<serialization.Serializable>(OrthogonalRegularizer);
 }

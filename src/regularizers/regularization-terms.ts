@@ -1,6 +1,5 @@
-import { tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
-import { isActivityLayer } from '../host/activity.js';
 import { appliedPenalties } from '../host/penalties.js';
 import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
@@ -60,8 +59,7 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
     const parts = all.flatMap(({ penalty, calls }) => {
       const { value, source } = inspectPenalty(penalty);
       const { layer, path } = penalty;
-      const named =
-        isActivityLayer(layer) && penalty.kind === 'activity' ? [activityPart(layer, value)] : split(value, source);
+      const named = penalty.kind === 'activity' ? [activityPart(layer.getConfig(), value)] : split(value, source);
       const times = calls * penalty.factor();
       return named.map((part) => ({ ...part, layer: path, calls, times }));
     });
@@ -77,8 +75,8 @@ export function regularizationTerms(model: LayersModel): RegularizationTerm[] {
 
 type Part = Pick<RegularizationTerm, 'weight' | 'kind' | 'regularizer' | 'l1' | 'l2'> & { value: Scalar };
 
-function activityPart({ l1, l2 }: { l1: number; l2: number }, value: Scalar): Part {
-  return { weight: null, kind: 'activity', regularizer: null, l1, l2, value };
+function activityPart({ l1, l2 }: serialization.ConfigDict, value: Scalar): Part {
+  return { weight: null, kind: 'activity', regularizer: null, l1: Number(l1), l2: Number(l2), value };
 }
 
 function split(value: Scalar, source: PenaltySource | null): Part[] {

@@ -4,8 +4,7 @@ import { addPenalty } from '../host/added-penalties.js';
 import { appliedPenalties, layersWithPenalties } from '../host/penalties.js';
 import { inspectPenalty, type PenaltySource, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
-import { checkArguments } from '../util/arguments.js';
-import { describe } from '../util/describe.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
@@ -13,22 +12,22 @@ import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } 
 /** What `addWeightDecay` takes beside the model. */
 export interface AddWeightDecayArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
-  l1?: number;
+  l1?: number | undefined;
   /** The coefficient of the sum of squares, as in `tf.regularizers.l2`: without the half of some papers. Default 0. */
-  l2?: number;
+  l2?: number | undefined;
   /**
    * Which weights. An entry that names a layer (its name, path or class) stands for the layer's kernels; one that names
    * a weight (`'bias'`, `'norm/gamma'`), and a predicate, for that weight whatever it is. Default: every `kernel`,
    * `depthwise_kernel`, `pointwise_kernel`, `recurrent_kernel` and `embeddings`.
    */
-  include?: WeightSelector | WeightSelector[];
+  include?: WeightSelector | WeightSelector[] | undefined;
   /** Which of these not; an entry that names a layer stands for all its weights. Default: none. */
-  exclude?: WeightSelector | WeightSelector[];
+  exclude?: WeightSelector | WeightSelector[] | undefined;
   /**
    * Whether to penalise also the weights that were built with a regularizer, on top of it. Default `false`. A weight that
    * `addWeightDecay` penalises already is left alone in any case.
    */
-  alsoRegularized?: boolean;
+  alsoRegularized?: boolean | undefined;
 }
 
 /** A weight that `addWeightDecay` speaks of. */

@@ -1,6 +1,6 @@
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
 import { placesInModel } from '../host/walk.js';
-import { describe, list } from '../util/describe.js';
+import { describe, list } from '../util/arguments.js';
 import { shortName } from './penalty-groups.js';
 
 /**

@@ -1,5 +1,32 @@
 import { Tensor } from '@tensorflow/tfjs-core';
-import { describe, list } from './describe.js';
+
+/** One tensor, one a model's input or output in their order, or one a name. First dimension: the batch. */
+export type NamedTensors = Tensor | Tensor[] | { [name: string]: Tensor };
+
+/** The weight of each class in the loss, by class index. */
+export interface ClassWeight {
+  [classIndex: number]: number;
+}
+
+/** Class weights of a model with one output, or of each output in their order or by name, as in `model.fit`. */
+export type ClassWeights = ClassWeight | ClassWeight[] | { [outputName: string]: ClassWeight };
+
+/** A value as the error messages name it: short, with its type where the value does not show it. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'symbol') return value.toString();
+  if (typeof value !== 'object') return `${value as number} (${typeof value})`;
+  const type = (value.constructor as { name: string } | undefined)?.name;
+  return type === undefined || type === 'Object' ? `an object with ${keys(value)}` : `a ${type}`;
+}
+
+const keys = (value: object): string => list(Object.keys(value)) || 'no keys';
+
+/** Names in backticks, separated by commas. */
+export const list = (names: Iterable<string>): string => Array.from(names, (name) => `\`${name}\``).join(', ');
 
 /**
  * Refuses what a function does not know: a misspelt name would silently have no effect.

@@ -1,5 +1,4 @@
 import { addN, cast, concat, reshape, scalar, stack, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 
 const joined = (tensors: readonly Tensor[]): Tensor =>
   tidy(() => {
@@ -11,7 +10,7 @@ const joined = (tensors: readonly Tensor[]): Tensor =>
 const asFloat = (tensor: Tensor): Tensor => (tensor.dtype === 'float32' ? tensor : cast(tensor, 'float32'));
 
 /**
- * Reads the values of several tensors, one behind the other, in one transfer from the backend.
+ * Reads the values of several tensors, one after the other, in one transfer from the backend.
  *
  * @param tensors - Only read.
  */
@@ -38,15 +37,6 @@ export function readNumbersSync(tensors: readonly Tensor[]): number[] {
 export function sumOf(penalties: readonly Scalar[]): Scalar {
   if (penalties.length === 0) return scalar(0);
   return penalties.length === 1 ? penalties[0]! : addN<Scalar>([...penalties]);
-}
-
-/**
- * The penalties of a trained model at its current weights.
- *
- * @returns New float32 scalars, which the caller disposes, also where a loss added by hand returns a tensor of the user's.
- */
-export function currentPenalties(model: LayersModel): Scalar[] {
-  return tidy(() => model.calculateLosses().map((penalty) => cast(penalty, 'float32')));
 }
 
 /** The sum in float64. */

@@ -1,5 +1,5 @@
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import type { Run } from '../../host/run.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */
 export interface EarlyStoppingArgs {
@@ -25,6 +25,12 @@ export interface EarlyStoppingArgs {
    * Default `false`.
    */
   restoreBestWeights?: boolean | undefined;
+  /**
+   * Whether to go on counting when `fit` is called again and again, with `epochs: 1` for example: epochs are then numbered over
+   * all of these trainings, the best weights are held until training is stopped, and put back then only. The loop looks at
+   * `stoppedEpoch`, and the next training after it begins anew. Default `false`: each training begins anew.
+   */
+  acrossFits?: boolean | undefined;
   /** Whether to print when training is stopped, and when weights are put back; 0 and 1 will do. Default `false`. */
   verbose?: boolean | number | undefined;
 }
@@ -39,6 +45,7 @@ const CHECKS: { [K in keyof EarlyStoppingArgs]-?: [expected: string, holds: (val
   baseline: ['a finite number', Number.isFinite],
   startFromEpoch: ['an epoch, an integer from 0', isCount],
   restoreBestWeights: ['true or false', (value) => typeof value === 'boolean'],
+  acrossFits: ['true or false', (value) => typeof value === 'boolean'],
   verbose: ['true, false, 0 or 1', (value) => ['boolean', 'number'].includes(typeof value)],
 };
 
@@ -65,7 +72,70 @@ export function resolveEarlyStoppingArgs(args: EarlyStoppingArgs) {
     baseline,
     startFromEpoch = 0,
     restoreBestWeights = false,
+    acrossFits = false,
     verbose = false,
   } = args;
-  return { monitor, patience, minDelta, mode, baseline, startFromEpoch, restoreBestWeights, verbose };
+  return { monitor, patience, minDelta, mode, baseline, startFromEpoch, restoreBestWeights, acrossFits, verbose };
+}
+
+/** Whether a quantity is better when it is smaller or when it is greater. */
+type Direction = 'min' | 'max';
+
+/** TensorFlow.js's metrics that are better when they are greater, by the names that they have in the logs. */
+const GREATER_IS_BETTER = [
+  'acc',
+  'accuracy',
+  'binaryAccuracy',
+  'categoricalAccuracy',
+  'sparseCategoricalAccuracy',
+  'precision',
+  'recall',
+  'r2Score',
+];
+
+/**
+ * The direction that a key's name tells: `max` for an accuracy, precision, recall or R² in training or validation, of the
+ * only output or of one among several, `min` for all else. Names are compared whole, so that no loss is taken for an accuracy
+ * for the letters in it.
+ *
+ * @param outputNames - Of the model: the host writes `<output>_<metric>` where there are several outputs, and
+ *   `<metric>_<n>` where several have one name.
+ */
+export function directionOf(key: string, outputNames: readonly string[]): Direction {
+  const name = key.replace(/^val_/, '');
+  const names = [name, ...outputNames.filter((output) => name.startsWith(`${output}_`)).map(after(name))];
+  return names.some((one) => GREATER_IS_BETTER.includes(one.replace(/_\d+$/, ''))) ? 'max' : 'min';
+}
+
+const after = (name: string) => (output: string) => name.slice(output.length + 1);
+
+/**
+ * Checks, before training begins, that a key will hold what it says: with several outputs the host writes its own validation
+ * values under the names of others, so that an accuracy's key may hold an error.
+ *
+ * @throws Error that says what the key will hold.
+ * @see `validationNames` in `host/model.ts`.
+ */
+export function checkValidationValue(monitor: string, { models, validationNames: names, totalKey }: Run): void {
+  const outputNames = models[0]?.outputNames ?? [];
+  if (outputNames.length <= 1 || !names.has(monitor)) return;
+  if (monitor === 'val_loss' && totalKey !== 'loss') return;
+  const training = `training's '${monitor.slice('val_'.length)}'`;
+  const isLost = Array.from(names.values()).every((name) => name === undefined);
+  const position = Array.from(names.keys()).indexOf(monitor);
+  const name = names.get(monitor);
+  const sum = `the data loss of ${list(outputNames.slice(0, position + 1))}`;
+  const [held, remedy] = isLost
+    ? [
+        'a value that cannot be told, as several share a name',
+        `Give each output and metric a name of its own, or monitor ${training}`,
+      ]
+    : [
+        name === undefined ? sum : `validation's \`${name}\``,
+        `Monitor 'val_data_loss' or 'val_total_loss' of \`decomposedLoss()\`, or ${training}`,
+      ];
+  throw new Error(
+    `Expected \`monitor\` to be a key that holds what it says, got '${monitor}', under which the host, with several ` +
+      `outputs, writes ${held}. ${remedy}.`,
+  );
 }

@@ -1,7 +1,6 @@
-import { runAfterBaseLogger, type Run } from '../../host/run.js';
+import type { Run } from '../../host/run.js';
 import type { Logs } from '../../logs/log-values.js';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { BalanceRun } from './balance-run.js';
 
@@ -40,7 +39,6 @@ export function gradientBalance(args: GradientBalanceArgs = {}): GradientBalance
 export class GradientBalanceCallback extends RunCallback {
   readonly #every: number;
   #watch: BalanceRun | undefined;
-  #leavePlace: () => void = () => {};
 
   constructor(args: GradientBalanceArgs = {}) {
     super('gradientBalance()');
@@ -56,13 +54,18 @@ export class GradientBalanceCallback extends RunCallback {
 
   /** @internal */
   protected override beginRun(run: Run): void {
+    if (run.isLoop) {
+      throw new Error(
+        'Expected no `gradientBalance()` in a `trainingLoop`, got one. It looks at the steps of `fit` only: take ' +
+          '`variableGrads(loss, {models, apart: true})` in the loop.',
+      );
+    }
     this.#watch = new BalanceRun(run.models[0]!, this.#every);
-    this.#leavePlace = runAfterBaseLogger(this, () => {});
+    run.writers.push(this);
   }
 
   /** @internal */
   protected override endRun(): void {
-    this.#leavePlace();
     this.#watch?.dispose();
     this.#watch = undefined;
   }

@@ -1,19 +1,17 @@
 /// <reference types="node" />
 import { fileURLToPath } from 'node:url';
-import { checkArguments } from '../../util/arguments.js';
-import { describe } from '../../util/describe.js';
+import { endedBeforeValidation, type Run } from '../../host/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
-import { Csv, JsonLines, type Format } from './format.js';
-import { LogFile } from './log-file.js';
-import { LogStreamSink, type LogStream } from './log-stream.js';
-import type { Sink } from './sink.js';
+import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
+import { Csv, JsonLines, type Format } from './formats.js';
+import { LogFile, LogStreamSink, type LogStream, type Sink } from './sinks.js';
 
 /** What {@link lossLogger} takes. */
 export interface LossLoggerArgs {
   /**
    * `'csv'`, a header and a line a row, or `'jsonl'`, a JSON object a line. Default: what the path ends in, else `'csv'`.
-   * Values that are not finite stand as `NaN`, `Infinity` and `-Infinity`; in JSON, which lacks them, as strings.
+   * Values that are not finite are written as `NaN`, `Infinity` and `-Infinity`; in JSON, which lacks them, as strings.
    */
   format?: 'csv' | 'jsonl' | undefined;
   /**
@@ -23,9 +21,9 @@ export interface LossLoggerArgs {
   updateFreq?: 'epoch' | 'batch' | undefined;
   /**
    * Whether to go on with a file that is there. The columns of a CSV must be those of this training, which is known when
-   * the first row is written, after the first epoch, say; in JSON lines rows may differ. A last line that a crash left torn
-   * is cut off, with a word on the console. `false` begins the file anew at each training. Has no meaning for a stream.
-   * Default `true`.
+   * the first row is written, after the first epoch for example; in JSON lines rows may differ. A last line that a crash left
+   * torn is cut off, with a warning on the console. `false` begins the file anew at each training, but not where that goes on
+   * with the model of the last one. Has no meaning for a stream. Default `true`.
    */
   append?: boolean | undefined;
 }
@@ -34,7 +32,9 @@ const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], appe
 
 /**
  * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, a row an epoch or a batch:
- * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs.
+ * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs. Epochs are numbered on where the
+ * callback sees another training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an
+ * `initialEpoch` above 0.
  *
  * A row is handed to the system as soon as it is known: others can read it while training goes on, and a crash loses at
  * most the last one. Names are safe whatever is in them: CSV quotes them by RFC 4180, and those that a spreadsheet would
@@ -43,9 +43,9 @@ const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], appe
  * @param to - The path of a file, whose folder is made if need be, or a stream, which stays open and for which training
  *   waits where it is slow.
  * @param args - Format and rows.
- * @returns A callback, for one training at a time, as often as you like.
+ * @returns A callback, for one training at a time, any number of times.
  * @throws Error if an argument is not understood. `fit` throws if the file or stream cannot be written, or if it holds
- *   something else, or other columns.
+ *   something else, or other columns, or if another `lossLogger` is writing it.
  */
 export function lossLogger(to: string | URL | LogStream, args: LossLoggerArgs = {}): LossLoggerCallback {
   return new LossLoggerCallback(to, args);
@@ -73,7 +73,7 @@ export class LossLoggerCallback extends RunCallback {
     const path = to instanceof URL ? fileURLToPath(to) : to;
     if (path === '' || (typeof path !== 'string' && typeof path?.write !== 'function')) {
       throw new Error(
-        `Expected the path of a file or a writable stream, got ${describe(to)}. Pass 'losses.csv' or process.stdout, say.`,
+        `Expected the path of a file or a writable stream, got ${describe(to)}. Pass 'losses.csv' or process.stdout, for example.`,
       );
     }
     const isLines = typeof path === 'string' && path.endsWith('.jsonl');
@@ -85,8 +85,8 @@ export class LossLoggerCallback extends RunCallback {
   }
 
   /** @internal */
-  protected override beginRun(): void {
-    const found = this.#sink.open(this.#format);
+  protected override beginRun(_run: Run, isSameModel: boolean): void {
+    const found = this.#sink.open(this.#format, isSameModel);
     if (found) this.#format.resume(found.firstLine);
   }
 
@@ -97,7 +97,7 @@ export class LossLoggerCallback extends RunCallback {
 
   /** @internal */
   override async onEpochBegin(epoch: number): Promise<void> {
-    this.#epoch = epoch;
+    this.#epoch = this.numberOf(epoch);
   }
 
   /** @internal */
@@ -106,12 +106,14 @@ export class LossLoggerCallback extends RunCallback {
   }
 
   /** @internal */
-  override async onEpochEnd(epoch: number, logs: Logs = {}): Promise<void> {
-    if (!this.#byBatch) await this.#write({ epoch }, logs);
+  override async onEpochEnd(_epoch: number, logs: Logs = {}): Promise<void> {
+    if (this.#byBatch) return;
+    const isCutShort = endedBeforeValidation(this.run, logs);
+    await this.#write({ epoch: this.#epoch }, logs, isCutShort ? (this.params['metrics'] as string[]) : undefined);
   }
 
-  async #write(place: { epoch: number; batch?: number }, logs: Logs): Promise<void> {
+  async #write(place: { epoch: number; batch?: number }, logs: Logs, announced?: readonly string[]): Promise<void> {
     const row = new Map([...Object.entries(place), ...(await readLogs(logs)), ...Object.entries(place)]);
-    await this.#sink.write(this.#format.text(row));
+    await this.#sink.write(this.#format.text(row, announced));
   }
 }

@@ -2,7 +2,12 @@
 import { join } from 'node:path';
 import { Tensor, getBackend, type Scalar } from '@tensorflow/tfjs-core';
 import { withoutLeftovers, type SummaryWriter } from '../../host/summary-writer.js';
-import type { Curve } from './charts.js';
+
+/** Where the values of one key of the logs are drawn: in the chart `tag`, as the curve `run`. */
+export interface Curve {
+  run: 'train' | 'validation';
+  tag: string;
+}
 
 /** What `tensorBoard` needs of `tf.node`, tfjs-node's or tfjs-node-gpu's. */
 export interface EventFileApi {

@@ -1,100 +1,198 @@
-import { render } from '@tensorflow/tfjs-vis';
-import type { LogKeys } from '../../logs/log-keys.js';
-import type { Breakdown } from '../../regularizers/penalty-groups.js';
-import { drawAreaChart } from './area-chart.js';
-import { LossHistory, type LineChart } from './loss-history.js';
-import { Panel, type ChartContainer } from './panel.js';
+import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
+import { BREAKDOWNS, type Breakdown } from '../../regularizers/penalty-groups.js';
+import { checkArguments, describe, list } from '../../util/arguments.js';
+import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
+import { lossChart, metricChart, partsChart } from '../charts-of.js';
+import { drawnNames, numberOf, tableOfRows, type IsDrawn, type UnknownLogs } from '../loss-table.js';
+import { heightOf, inWords, panel } from '../svg/panel.js';
+import { picture } from '../svg/style.js';
+import { Figures, checkContainer, type ChartContainer } from './figures.js';
 
-/** Training, or total; validation, or data; regularization. */
-const COLORS = ['#1f77b4', '#ff7f0e', '#2ca02c'];
-
-/** At most so often, in milliseconds, a chart by batch is drawn: to draw takes longer than a small batch. */
-const PAUSE = 250;
-
-/** What the charts show beside the losses, and their size in pixels. */
-export interface ChartArgs {
-  breakdown: Breakdown;
-  metrics: string[];
-  width: number | undefined;
-  height: number;
+/** What {@link lossCharts} takes besides the container. */
+export interface LossChartsArgs {
+  /**
+   * `'none'` leaves out the stacked chart of the regularization loss by layer or weight, which else is there where the logs
+   * have `regularization_loss/<name>`. In `fitCallbacks` also what `decomposedLoss` gets. Default `'layer'`.
+   */
+  breakdown?: Breakdown | undefined;
+  /** Metrics to draw too, by their names in the logs, such as `'acc'`: training and validation. Default none. */
+  metrics?: string[] | undefined;
+  /** The names that `decomposedLoss` was given, if any. */
+  logKeys?: LogKeyArgs | undefined;
+  /** The axis of the losses, as in {@link plotLosses}. Default `'auto'`. */
+  scale?: ScaleName | undefined;
+  /** The width of each chart in pixels. Default: that of the container. */
+  width?: number | undefined;
+  /** The height of each chart in pixels. Default: what its legend takes, and 260. */
+  height?: number | undefined;
 }
 
-/** The charts of one training at a time. */
-export class LossCharts {
+/** What {@link lossCharts} returns. Each promise is kept when the charts are drawn. */
+export interface LossCharts {
+  /** Takes the charts of the training before away. Need not be called before the first one. */
+  begin(): Promise<void>;
+  /** Adds a batch to the chart by batch, which is drawn four times a second at most. */
+  batch(logs: object): Promise<void>;
+  /**
+   * Adds an epoch, and draws all charts.
+   *
+   * @param epoch - From 0, as the host counts; the charts show it from 1.
+   * @param logs - Numbers by their names in the logs: `loss`, `data_loss`, `val_data_loss`, …
+   */
+  epoch(epoch: number, logs: object): Promise<void>;
+  /** Marks in all charts that something happens now: `charts.mark('L2 0.01')`. */
+  mark(text: string): Promise<void>;
+  /** Draws what was not drawn yet. */
+  end(): Promise<void>;
+}
+
+/** The least time between two drawings of a chart by batch, in milliseconds: to draw takes longer than a small batch. */
+const PAUSE = 250;
+
+/**
+ * Live charts of what the loss is made of, fed with logs from anywhere: a worker, a server, a custom loop.
+ *
+ * ```js
+ * const charts = lossCharts(document.getElementById('charts'));
+ * worker.onmessage = ({ data: { epoch, logs } }) => charts.epoch(epoch, logs);
+ * ```
+ *
+ * The charts are those of {@link plotLosses}, each in a `figure` of the class `tfjs-decomposed-loss-chart`. Their colours
+ * follow the page's `color-scheme`, or its custom properties `--loss-chart-background`, `--loss-chart-text`,
+ * `--loss-chart-soft-text` and `--loss-chart-grid`.
+ *
+ * @param container - An element of the page, a surface of tfjs-vis, or the name of one: `{name: 'Loss', tab: 'Training'}`.
+ *   Only a name needs `@tensorflow/tfjs-vis`.
+ * @throws Error if an argument is not understood. `batch` and `epoch` reject what is drawn and no number.
+ */
+export function lossCharts(container: ChartContainer, args: LossChartsArgs = {}): LossCharts {
+  checkContainer(container);
+  return new ChartsOfTraining(container, args);
+}
+
+class ChartsOfTraining implements LossCharts {
   readonly #container: ChartContainer;
+  readonly #args: LossChartsArgs;
   readonly #keys: LogKeys;
-  readonly #args: ChartArgs;
-  #history!: LossHistory;
-  #panel!: Panel;
+  readonly #isDrawn: IsDrawn;
+  #figures: Promise<Figures> | undefined;
+  #epochs: UnknownLogs[] = [];
+  #batches: UnknownLogs[] = [];
+  #marks: Array<Mark & { batches: number }> = [];
   #drawnAt = -Infinity;
 
-  constructor(container: ChartContainer, keys: LogKeys, args: ChartArgs) {
+  constructor(container: ChartContainer, args: LossChartsArgs) {
+    checkLossChartsArgs('lossCharts', args);
     this.#container = container;
-    this.#keys = keys;
     this.#args = args;
+    this.#keys = resolveLogKeys('lossCharts', args.logKeys);
+    this.#isDrawn = drawnNames(this.#keys, args.metrics);
   }
 
-  /** @param validationOf - The key of a metric's validation. */
-  begin(validationOf: (metric: string) => string | undefined): void {
-    this.#history = new LossHistory(this.#keys, this.#args.metrics, validationOf);
-    this.#panel = new Panel(this.#container);
+  async begin(): Promise<void> {
+    [this.#epochs, this.#batches, this.#marks] = [[], [], []];
+    this.#drawnAt = -Infinity;
+    this.#figures = Figures.within(this.#container);
+    await this.#figures;
   }
 
-  async endBatch(logs: Record<string, number>): Promise<void> {
-    this.#history.addBatch(logs);
+  async batch(logs: object): Promise<void> {
+    this.#batches.push({ ...this.#checked(logs), batch: this.#batches.length });
     if (performance.now() - this.#drawnAt >= PAUSE) await this.#drawBatches();
   }
 
-  async endEpoch(epoch: number, logs: Record<string, number>): Promise<void> {
-    this.#history.addEpoch(epoch, logs);
-    for (const chart of this.#history.byEpoch()) await this.#drawLines(chart);
-    const parts = this.#history.parts();
-    if (parts.length > 0) this.#drawParts(parts);
+  async epoch(epoch: number, logs: object): Promise<void> {
+    if (!Number.isInteger(epoch) || epoch < 0) {
+      throw new Error(`Expected \`epoch\` to be a whole number from 0, got ${describe(epoch)}. Count as \`fit\` does.`);
+    }
+    this.#epochs.push({ ...this.#checked(logs), epoch });
+    await this.#drawEpochs();
+  }
+
+  async mark(text: string): Promise<void> {
+    this.#marks.push({ after: this.#epochs.length, batches: this.#batches.length, text });
+    await this.end();
   }
 
   async end(): Promise<void> {
     await this.#drawBatches();
+    await this.#drawEpochs();
+  }
+
+  #checked(logs: object): UnknownLogs {
+    if (typeof logs !== 'object' || logs === null) {
+      throw new Error(
+        `Expected \`logs\` to be an object of numbers, got ${describe(logs)}. Pass the logs of an epoch.`,
+      );
+    }
+    Object.entries(logs).forEach(([name, value]) => numberOf(name, value, this.#isDrawn));
+    const names = Object.keys(logs);
+    // Where a dataset is exhausted, the host ends an epoch with validation alone, or with nothing.
+    if (names.length > 0 && !names.some((name) => this.#isDrawn(name) || name.startsWith('val_'))) {
+      throw new Error(
+        `Expected \`logs\` to hold ${list(['loss', ...Object.values<string>({ ...this.#keys })])}, got ${list(names)}. Pass ` +
+          'the logs of a training with `decomposedLoss()`, or numbers under those names.',
+      );
+    }
+    return logs as UnknownLogs;
   }
 
   async #drawBatches(): Promise<void> {
-    await this.#drawLines(this.#history.byBatch());
+    if (this.#batches.length === 0) return;
+    const marks = this.#marks.map(({ batches, text }) => ({ after: batches, text }));
+    await this.#draw({ ...lossChart(tableOfRows(this.#batches, this.#isDrawn), this.#keys), marks });
     this.#drawnAt = performance.now();
   }
 
-  async #drawLines({ title, series, first }: LineChart): Promise<void> {
-    if (series.length === 0) return;
-    const place = this.#panel.place(title);
-    const { width, height } = this.#args;
-    await render.linechart(
-      place,
-      {
-        values: series.map(({ values }) => points(values, first)),
-        series: series.map(({ name }) => name),
-      },
-      {
-        xLabel: '',
-        yLabel: '',
-        height,
-        seriesColors: COLORS.slice(0, series.length),
-        ...(width && { width }),
-      },
-    );
-    this.#panel.label(title, described(title, series));
+  async #drawEpochs(): Promise<void> {
+    if (this.#epochs.length === 0) return;
+    const { breakdown = 'layer', metrics = [] } = this.#args;
+    const table = tableOfRows(this.#epochs, this.#isDrawn);
+    const charts = [
+      lossChart(table, this.#keys),
+      ...(breakdown === 'none' ? [] : [partsChart(table, this.#keys)]),
+      ...metrics.map((metric) => metricChart(table, metric)),
+    ];
+    for (const chart of charts) if (chart) await this.#draw({ ...chart, marks: this.#marks });
   }
 
-  #drawParts(parts: ReturnType<LossHistory['parts']>): void {
-    const title = `Regularization loss by ${this.#args.breakdown}`;
-    const place = this.#panel.place(title);
-    const { width = place.clientWidth || 400, height } = this.#args;
-    drawAreaChart(place, parts, { width, height, first: this.#history.firstEpoch });
-    this.#panel.label(title, described(title, parts));
+  async #draw(chart: Chart): Promise<void> {
+    const figures = await (this.#figures ??= Figures.within(this.#container));
+    figures.draw(chart.title, (available) => {
+      const { width = available, scale = 'auto' } = this.#args;
+      const place = { left: 8, right: width - 8, top: 6, bottom: 0 };
+      const height = this.#args.height ?? 6 + heightOf(chart, place, 212) + 4;
+      const box = { ...place, bottom: height - 4 };
+      return picture('page', { width, height, words: inWords(chart) }, panel(chart, scale, box));
+    });
   }
 }
 
-/** tfjs-vis puts a value at its place in the list, whatever its `x` is: what comes before the first is no number. */
-const points = (values: readonly number[], first: number): Array<{ x: number; y: number }> =>
-  [...Array.from({ length: first }, () => NaN), ...values].map((y, x) => ({ x, y }));
-
-/** A chart in words: its title, and the latest value of each series; an epoch that was cut short has no validation. */
-const described = (title: string, series: ReadonlyArray<{ name: string; values: number[] }>): string =>
-  `${title}: ${series.map(({ name, values }) => `${name} ${([...values].reverse().find(Number.isFinite) ?? NaN).toPrecision(4)}`).join(', ')}`;
+/** @throws Error if an argument is not understood. */
+export function checkLossChartsArgs(caller: string, args: LossChartsArgs, others: readonly string[] = []): void {
+  checkArguments(caller, args, [...others, 'breakdown', 'metrics', 'logKeys', 'scale', 'width', 'height']);
+  const { breakdown = 'layer', metrics = [], scale = 'auto' } = args;
+  if (!BREAKDOWNS.includes(breakdown)) {
+    throw new Error(
+      `Expected \`breakdown\` of \`${caller}\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
+    );
+  }
+  if (!Array.isArray(metrics) || !metrics.every((metric) => typeof metric === 'string')) {
+    throw new Error(
+      `Expected \`metrics\` of \`${caller}\` to be an array of names, got ${describe(metrics)}. Pass ['acc'], for example.`,
+    );
+  }
+  if (!SCALES.includes(scale)) {
+    throw new Error(
+      `Expected \`scale\` of \`${caller}\` to be 'linear', 'log' or 'auto', got ${describe(scale)}. Pass one of those.`,
+    );
+  }
+  for (const name of ['width', 'height'] as const) {
+    const pixels = args[name];
+    if (pixels !== undefined && !(typeof pixels === 'number' && pixels > 0 && pixels < Infinity)) {
+      throw new Error(
+        `Expected \`${name}\` of \`${caller}\` to be a number of pixels above 0, got ${describe(pixels)}. Pass 300, for example.`,
+      );
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { inTemporaryFolder, main, node, npm, root, run } from './helpers.mjs';
+
+const tool = (name, args, options) => npm(['exec', '--yes', `--package=${name}`, '--', ...args], options);
+
+const MANAGERS = {
+  'npm, beside the prerelease': (packages, at) =>
+    npm(
+      [
+        'install',
+        '--no-audit',
+        '--no-fund',
+        ...packages.map((name) => name.replace(/^(@tensorflow\/tfjs)$/, '$1@4.23.0-rc.0')),
+      ],
+      at,
+    ),
+  npm: (packages, at) => npm(['install', '--no-audit', '--no-fund', ...packages], at),
+  'pnpm 9': (packages, at) => tool('pnpm@9', ['pnpm', 'add', ...packages], at),
+  'yarn 1': (packages, at) => tool('yarn@1', ['yarn', 'add', '--silent', '--non-interactive', ...packages], at),
+};
+
+/** Installs the packed package with each package manager in an empty project, and runs the README's first example there. */
+await main(() =>
+  inTemporaryFolder(async (folder) => {
+    const packed = await npm(['pack', '--json', '--pack-destination', folder], { quiet: true });
+    const [{ filename }] = JSON.parse(packed.slice(packed.indexOf('[')));
+    const [, example] = /^```js\n([^]*?)^```$/m.exec(fs.readFileSync(path.join(root, 'README.md'), 'utf8'));
+    const failed = [];
+    for (const [name, install] of Object.entries(MANAGERS)) {
+      const project = path.join(folder, name.replaceAll(/\W+/g, '-'));
+      fs.mkdirSync(project);
+      fs.writeFileSync(path.join(project, 'package.json'), '{"private": true}');
+      fs.writeFileSync(path.join(project, 'first.mjs'), example);
+      try {
+        await install(['@tensorflow/tfjs', path.join(folder, filename)], { cwd: project, quiet: true });
+        const printed = await node(['first.mjs'], { cwd: project, quiet: true });
+        const lines = printed.match(/^Epoch \d\/3 +loss .* = data .* \+ regularization .*$/gm) ?? [];
+        if (lines.length !== 3) throw new Error(`Expected three lines, got:\n${printed}`);
+        console.log(`${name}: installed, and the first example ran`);
+        for (const runtime of name === 'npm' ? ['bun', 'deno'] : []) {
+          const args = runtime === 'deno' ? ['deno', 'run', '--allow-all', 'first.mjs'] : ['bun', 'first.mjs'];
+          if (!process.argv.includes(`--${runtime}`)) continue;
+          await run(args[0], args.slice(1), { cwd: project });
+        }
+      } catch (error) {
+        failed.push(`${name}: ${error.message}\n${error.output?.slice(-1000) ?? ''}`);
+      }
+    }
+    if (failed.length > 0) throw new Error(failed.join('\n\n'));
+  }),
+);

@@ -1,0 +1,219 @@
+import { Tensor, dispose } from '@tensorflow/tfjs-core';
+import { History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
+import { trainedModel } from '../host/model.js';
+import { loopRun, type Callbacks, type LoopRun } from '../host/run.js';
+import type { Logs } from '../logs/log-values.js';
+import { LoopMeans, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
+import { describe, list } from '../util/arguments.js';
+
+/** What the body of a `trainingLoop` is given. */
+export interface TrainingLoop {
+  /** Whether a callback, such as early stopping, wants training to stop. */
+  readonly stopTraining: boolean;
+  /**
+   * Makes one batch: tells the callbacks that it begins, runs the step, and tells them what came of it.
+   *
+   * @param run - Returns, or resolves to, what `minimize`, `trainStep` or `applyGradients`' `variableGrads(…).loss` gave, or an
+   *   object of several by name. Tensors (`returnTensors`) are taken over, and read once an epoch.
+   * @param size - How many samples the batch has, by which the epoch's means are weighted; for all batches of an epoch or none.
+   */
+  step(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void>;
+  /** As `step`, for validation: the means over the batches of an epoch have `val_` before their keys. */
+  validate(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void>;
+  /**
+   * Ends an epoch.
+   *
+   * @param logs - More numbers for its log.
+   * @returns The epoch's log, as callbacks saw it.
+   */
+  endEpoch(logs?: { [key: string]: number }): Promise<{ [key: string]: number }>;
+}
+
+/** What callbacks are told of the epochs. */
+interface EpochCounts {
+  epochs?: number | undefined;
+  initialEpoch?: number | undefined;
+}
+
+const LOSSES = ['loss', 'data_loss', 'regularization_loss'];
+
+/** A training loop that drives callbacks. */
+export class CallbackLoop implements TrainingLoop {
+  readonly history = new History();
+  readonly #models: readonly LayersModel[];
+  readonly #callbacks: Callbacks;
+  readonly #counts: EpochCounts;
+  readonly #training = new LoopMeans();
+  readonly #validation = new LoopMeans();
+  #run: LoopRun | undefined;
+  #seen: LayersModel | undefined;
+  #epoch: number;
+  #batch = 0;
+  #isInEpoch = false;
+  #busy: string | undefined;
+  #hasSizes: boolean | undefined;
+  #isOver = false;
+
+  constructor(models: readonly LayersModel[], callbacks: Callbacks, counts: EpochCounts) {
+    this.#models = models;
+    this.#callbacks = callbacks;
+    this.#counts = counts;
+    this.#epoch = counts.initialEpoch ?? 0;
+  }
+
+  get stopTraining(): boolean {
+    return this.#seen?.stopTraining ?? false;
+  }
+
+  async step(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void> {
+    this.#checkSize('step', size);
+    await this.#alone('step', async () => {
+      // A model that the first step builds is there only after it.
+      const early = this.#isBuilt() ? undefined : { result: await run() };
+      await this.#beginEpoch();
+      const logs: Logs = {};
+      let result: Step | NamedSteps | undefined = early?.result;
+      try {
+        await this.#run!.callbacks.onBatchBegin(this.#batch, logs);
+        result ??= await run();
+        Object.assign(logs, { batch: this.#batch, ...(size !== undefined && { size }) });
+        const own = logsOf('step', result);
+        this.#training.add(own, size ?? 1);
+        Object.assign(logs, Object.fromEntries(own));
+        await this.#run!.callbacks.onBatchEnd(this.#batch, logs);
+        this.#batch += 1;
+      } finally {
+        disposeSteps(result);
+        dispose(Object.values(logs).filter((value) => value instanceof Tensor));
+      }
+    });
+  }
+
+  async validate(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void> {
+    this.#checkSize('validate', size);
+    await this.#alone('validate', async () => {
+      const result = await run();
+      try {
+        this.#validation.add(logsOf('validate', result), size ?? 1);
+      } finally {
+        disposeSteps(result);
+      }
+    });
+  }
+
+  async endEpoch(logs: { [key: string]: number } = {}): Promise<{ [key: string]: number }> {
+    return this.#alone('endEpoch', async () => {
+      if (!this.#isInEpoch) {
+        throw new Error('Expected a step in each epoch, got `endEpoch` before one. Call `await loop.step(…)` first.');
+      }
+      const training = await this.#training.take();
+      const validation = await this.#validation.take();
+      const all = new Map<string, number>(training);
+      validation.forEach((value, key) => all.set(`val_${key}`, value));
+      if (validation.has('loss')) all.set('val_total_loss', validation.get('loss')!);
+      for (const [key, value] of Object.entries(checkedLogs(logs))) {
+        if (all.has(key)) {
+          throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${key}\`. Rename it.`);
+        }
+        all.set(key, value);
+      }
+      const shown: Logs = Object.fromEntries(all);
+      await this.#run!.callbacks.onEpochEnd(this.#epoch, shown);
+      this.#epoch += 1;
+      this.#batch = 0;
+      this.#isInEpoch = false;
+      this.#hasSizes = undefined;
+      return shown as { [key: string]: number };
+    });
+  }
+
+  /** Tells the callbacks that training is over. */
+  async end(): Promise<void> {
+    if (this.#busy) {
+      throw new Error(
+        `Expected \`body\` of \`trainingLoop\` to await \`loop.${this.#busy}\`, got its end before. Await it.`,
+      );
+    }
+    this.#isOver = true;
+    await this.#run?.callbacks.onTrainEnd();
+  }
+
+  dispose(): void {
+    this.#isOver = true;
+    this.#training.dispose();
+    this.#validation.dispose();
+    this.#run?.end();
+  }
+
+  /** Refuses what would mix with another call, or comes too late. */
+  async #alone<T>(name: string, run: () => Promise<T>): Promise<T> {
+    if (this.#isOver) {
+      throw new Error(
+        `Expected \`loop.${name}\` while the body of \`trainingLoop\` runs, got a call after its end. Await it in the body.`,
+      );
+    }
+    if (this.#busy) {
+      throw new Error(
+        `Expected \`loop.${name}\` after \`loop.${this.#busy}\` is done, got a call within it. Await the one before.`,
+      );
+    }
+    this.#busy = name;
+    try {
+      return await run();
+    } finally {
+      this.#busy = undefined;
+    }
+  }
+
+  #isBuilt(): boolean {
+    return this.#run !== undefined || this.#models.every((one) => trainedModel(one) !== undefined);
+  }
+
+  async #beginEpoch(): Promise<void> {
+    if (this.#run === undefined) await this.#beginTraining();
+    if (this.#isInEpoch) return;
+    this.#isInEpoch = true;
+    await this.#run!.callbacks.onEpochBegin(this.#epoch);
+  }
+
+  async #beginTraining(): Promise<void> {
+    const { epochs, initialEpoch } = this.#counts;
+    const models = this.#models.map((one) => trainedModel(one)!);
+    this.#seen = models[0] ?? standIn();
+    const callbacks = [...this.#callbacks, this.history];
+    this.#run = loopRun({ models, seen: this.#seen, callbacks, epochs, initialEpoch, metrics: [...LOSSES] });
+    await this.#run.callbacks.onTrainBegin();
+  }
+
+  #checkSize(name: string, size: number | undefined): void {
+    if (size !== undefined && !(Number.isFinite(size) && size > 0)) {
+      throw new Error(
+        `Expected \`size\` of \`loop.${name}\` to be a number of samples, got ${describe(size)}. Pass 32.`,
+      );
+    }
+    const hasSize = size !== undefined;
+    if (name !== 'step') return;
+    if ((this.#hasSizes ?? hasSize) !== hasSize) {
+      throw new Error(
+        'Expected `size` for all steps of an epoch or for none, got some with and some without. Pass it always.',
+      );
+    }
+    this.#hasSizes = hasSize;
+  }
+}
+
+/** What callbacks see where no model is named: they take nothing but a `LayersModel`. */
+function standIn(): LayersModel {
+  const inputs = input({ shape: [1], name: 'training_loop_input' });
+  return model({ inputs, outputs: inputs, name: 'training_loop' });
+}
+
+function checkedLogs(logs: { [key: string]: number }): { [key: string]: number } {
+  const isRecord = typeof logs === 'object' && logs !== null && !Array.isArray(logs);
+  const wrong = isRecord ? Object.keys(logs).filter((key) => typeof logs[key] !== 'number') : [];
+  if (isRecord && wrong.length === 0) return logs;
+  throw new Error(
+    `Expected \`logs\` of \`endEpoch\` to be an object of numbers, got ${isRecord ? `others in ${list(wrong)}` : describe(logs)}. ` +
+      'Read tensors first.',
+  );
+}

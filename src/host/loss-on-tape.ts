@@ -1,0 +1,221 @@
+import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { internals, trainedModel } from './model.js';
+import { keepForPass } from './pass-loss.js';
+import { RANK, patch, shared } from './patch.js';
+
+/** What the loss of a step is made of, while the gradient tape holds it: total = data + penalties. Only to be read. */
+export interface LossOnTape {
+  total: Scalar;
+  /** The data loss: that of the outputs, and the terms with their weights. */
+  data: Scalar;
+  /** The data loss of the outputs: class-weighted mean over the batch, summed over the outputs. */
+  ofOutputs: Scalar;
+  /** What `lossTerm` layers added, once for each call of such a layer. */
+  terms: TermPart[];
+  /** One float32 scalar a penalty, in the order of `appliedPenalties`, or the sum of several where those are fused. */
+  penalties: Scalar[];
+}
+
+/** A part of the data loss that a layer adds. */
+export interface TermPart {
+  /** The layer, of which a nested model may have another one of the same name. */
+  layer: object;
+  name: string;
+  /** Without its weight. */
+  value: Scalar;
+  weight: number;
+}
+
+/** One evaluation of a model's loss under watch. */
+interface Pass {
+  model: LayersModel;
+  /** Whether fused penalties are to be computed one by one too. */
+  each: boolean;
+  /** What each call of the model's `calculateLosses` returned, whoever made it. */
+  calls: Scalar[][];
+  /** What each sum of fused penalties is made of, kept, by the id of the sum. */
+  parts: Map<number, Scalar[]>;
+  /** The terms by the id of what they added. */
+  terms: Map<number, TermPart>;
+}
+
+const passes = shared<Pass[]>('passes', () => []);
+
+/** The evaluation of a loss under watch that is running now. */
+export const currentPass = (): Pass | undefined => passes.at(-1);
+
+/** What was taken from models for their penalties while a loss ran, by whom it was watched. */
+interface PenaltyTrace {
+  models: readonly LayersModel[];
+  taken: Scalar[];
+}
+
+const traces = shared<PenaltyTrace[]>('traces', () => []);
+
+/** Tells those who trace the penalties of models what was computed of them. */
+export function notePenalties(models: readonly LayersModel[], penalties: readonly Scalar[]): void {
+  traces
+    .filter((trace) => trace.models.some((model) => models.includes(model)))
+    .forEach(({ taken }) => taken.push(...penalties));
+}
+
+/**
+ * Runs a loss on the gradient tape, and tells which scalars depend on what it took from models for their penalties.
+ *
+ * @returns What `loss` returns, and whether a scalar on the tape depends on such a penalty.
+ */
+export function tracePenalties<T>(
+  models: readonly LayersModel[],
+  loss: () => T,
+): { value: T; isTraced: (scalar: Scalar) => boolean } {
+  const trace: PenaltyTrace = { models, taken: [] };
+  const releases = [...new Set(models.flatMap((model) => [model, trainedModel(model) ?? model]))].map((model) =>
+    patch(
+      internals(model),
+      'calculateLosses',
+      RANK.watch,
+      (inner) =>
+        function (this: unknown) {
+          const penalties = inner.call(this);
+          trace.taken.push(...penalties);
+          return penalties;
+        },
+    ),
+  );
+  traces.push(trace);
+  try {
+    const value = loss();
+    const dependent = dependentsOf(trace.taken);
+    return { value, isTraced: ({ id }) => dependent.has(id) };
+  } finally {
+    traces.splice(traces.lastIndexOf(trace), 1);
+    releases.forEach((release) => release());
+  }
+}
+
+/** The ids of some tensors, and of all on the tape that were computed from them. */
+function dependentsOf(tensors: readonly Tensor[]): Set<number> {
+  const ids = new Set(tensors.map(({ id }) => id));
+  if (ids.size === 0) return ids;
+  for (const { inputs, outputs } of engine().state.activeTape ?? []) {
+    if (Object.values(inputs).some((input) => ids.has(input.id))) outputs.forEach(({ id }) => ids.add(id));
+  }
+  return ids;
+}
+
+/** Tells the pass that is running that a scalar, which `calculateLosses` will return, is a part of the data loss. */
+export function noteTerm(added: Scalar, term: TermPart): void {
+  const pass = currentPass();
+  if (pass) pass.terms.set(added.id, { ...term, value: keepForPass(term.value) });
+}
+
+/** What an observer of losses wants. */
+export interface Observer {
+  /** Whether to tell each penalty by itself also where they are fused. */
+  each?: boolean;
+  /** Is given the parts of a loss, which are gone when the step is over. Not called for a loss of another form. */
+  take: (loss: LossOnTape) => void;
+}
+
+/**
+ * Runs the loss of a model's step and tells what it is made of, while the gradient tape still holds all of it.
+ *
+ * The parts are those that the total was made of, found on the tape: from the total down the left operands of `Add` to the
+ * `Mean` of the data loss; the right operands are the penalties. So it does not matter who else calls `calculateLosses` in
+ * the step, a metric, a loss function or the optimizer. Nothing is computed or read for it.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1364-L1369 | the step}
+ */
+export function observeLoss(model: LayersModel, loss: () => Scalar, { each = false, take }: Observer): Scalar {
+  const stop = watchPenalties(model);
+  try {
+    return inPass(model, each, (pass) => {
+      const total = loss();
+      const parts = splitTotal(total, pass, each);
+      if (parts) take(parts);
+      return total;
+    });
+  } finally {
+    stop();
+  }
+}
+
+/** Notes what `calculateLosses` of a model returns in its passes, until released. */
+export const watchPenalties = (model: LayersModel): (() => void) =>
+  patch(
+    internals(model),
+    'calculateLosses',
+    RANK.watch,
+    (inner) =>
+      function (this: unknown) {
+        const penalties = inner.call(this);
+        const pass = passes.filter((one) => one.model === model).at(-1);
+        pass?.calls.push(penalties);
+        return penalties;
+      },
+  );
+
+/** Several observers of one evaluation share its pass. */
+export function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) => T): T {
+  const outer = currentPass();
+  if (outer?.model === model) {
+    outer.each ||= each;
+    return run(outer);
+  }
+  const pass: Pass = { model, each, calls: [], parts: new Map(), terms: new Map() };
+  passes.push(pass);
+  try {
+    return run(pass);
+  } finally {
+    passes.splice(passes.lastIndexOf(pass), 1);
+    dispose([...pass.parts.values()]);
+  }
+}
+
+/**
+ * @param each - Whether this observer wants fused penalties one by one; those have no gradient.
+ * @returns `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned.
+ */
+export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean): LossOnTape | undefined {
+  const tape = engine().state.activeTape ?? [];
+  const summands: Scalar[] = [];
+  let sum: Tensor = total;
+  for (let entry = tape.length - 1; entry >= 0; entry -= 1) {
+    const { kernelName, inputs, outputs } = tape[entry]!;
+    if (outputs[0]?.id !== sum.id) continue;
+    if (kernelName === 'Mean' && sum.rank === 0) {
+      summands.reverse();
+      if (!calls.some((returned) => areReturned(summands, returned))) return undefined;
+      const added = summands.filter(({ id }) => terms.has(id));
+      const penalties = summands.filter(({ id }) => !terms.has(id));
+      return {
+        total,
+        data: added.length === 0 ? (sum as Scalar) : addN<Scalar>([sum as Scalar, ...added]),
+        ofOutputs: sum as Scalar,
+        terms: added.map(({ id }) => terms.get(id)!),
+        penalties: each ? penalties.flatMap((one) => parts.get(one.id) ?? [one]) : penalties,
+      };
+    }
+    if (kernelName === 'Add') {
+      summands.push(inputs['b'] as Scalar);
+      sum = inputs['a']!;
+    } else if (kernelName === 'Cast') {
+      sum = inputs['x']!;
+    } else {
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+/** Whether some summands are what `calculateLosses` returned. To add an integer, the host casts both operands. */
+function areReturned(summands: readonly Scalar[], returned: readonly Scalar[]): boolean {
+  const tape = engine().state.activeTape;
+  const original = (summand: Scalar): Tensor =>
+    tape.find(({ kernelName, outputs }) => kernelName === 'Cast' && outputs[0] === summand)?.inputs['x'] ?? summand;
+  return (
+    summands.length === returned.length &&
+    summands.every((summand, place) => summand === returned[place] || original(summand) === returned[place])
+  );
+}

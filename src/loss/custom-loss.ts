@@ -1,0 +1,179 @@
+import { Tensor, add, addN, cast, clone, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { unrecorded, withTapeDisposed } from '../host/gradients.js';
+import { tracePenalties } from '../host/loss-on-tape.js';
+import { trainedModel } from '../host/model.js';
+import { appliedLosses } from '../host/penalties.js';
+import { keptOrCopied } from '../host/step.js';
+import { rememberStatistics } from '../host/weights.js';
+import { distinct } from '../regularizers/declared-regularizers.js';
+import { describe, list } from '../util/arguments.js';
+import type { LossTensors } from './loss-parts.js';
+import { LossTerm } from './loss-term.js';
+import { namesOfTerms } from './parts.js';
+import { checkedModels, passSum, sumOfPenalties } from './regularization-loss.js';
+
+/** A loss of your own: a scalar, or several by name. */
+export type CustomLoss = () => Scalar | { [part: string]: Scalar };
+
+/** What the functions for custom losses take. */
+export interface CustomLossArgs {
+  /**
+   * The models whose penalties belong to the loss, and whose `lossTerm` layers are parts of it. They need not be compiled, and
+   * may be built by the loss itself. Default: none.
+   */
+  models?: LayersModel | readonly LayersModel[] | undefined;
+  /** By what each part counts in the data loss; a function is read at each step. Default 1. */
+  weights?: { [part: string]: number | (() => number) } | undefined;
+}
+
+/** A custom loss with its arguments, checked. */
+export interface CheckedLoss {
+  readonly caller: string;
+  readonly loss: CustomLoss;
+  readonly models: readonly LayersModel[];
+  readonly weights: { [part: string]: number | (() => number) };
+}
+
+/** @throws Error that names the argument. */
+export function checkedLoss(caller: string, loss: CustomLoss, { models, weights = {} }: CustomLossArgs): CheckedLoss {
+  if (typeof loss !== 'function') {
+    throw new Error(
+      `Expected \`loss\` of \`${caller}\` to be a function, got ${describe(loss)}. Pass () => …, which computes the loss.`,
+    );
+  }
+  if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) {
+    throw new Error(
+      `Expected \`weights\` of \`${caller}\` to be an object of numbers by part, got ${describe(weights)}. Pass {kl: 0.1}.`,
+    );
+  }
+  return { caller, loss, models: checkedModels(caller, models), weights };
+}
+
+/**
+ * Computes a loss and adds the penalties of its models. To be called where its gradients are taken.
+ *
+ * @param look - Is shown the two sums while they are on the tape.
+ * @returns Its parts, kept but for the total.
+ * @throws Error if the loss is none, or counts a penalty of the models itself.
+ */
+export function computeLoss(
+  { caller, loss, models, weights }: CheckedLoss,
+  look: (onTape: { data: Scalar; regularization: Scalar }) => void = () => {},
+): LossTensors {
+  const { value, isTraced } = tracePenalties(models, loss);
+  const terms = termsOf(models);
+  const parts = withTerms(caller, checkedParts(caller, value), terms);
+  const twice = Object.entries(parts).find(([, part]) => isTraced(part));
+  if (twice) {
+    throw new Error(
+      `Expected \`loss\` of \`${caller}\` to leave the penalties of \`models\` out, got a part, \`${twice[0]}\`, that has what ` +
+        '`calculateLosses` returned: they would count twice. Leave them out of the loss, or leave `models` out.',
+    );
+  }
+  const factors = factorsOf(caller, weights, Object.keys(parts), terms);
+  const weighted = Object.entries(parts).map(([name, part]) => {
+    return factors[name] === 1 ? cast<Scalar>(part, 'float32') : mul<Scalar>(part, factors[name]!);
+  });
+  const data = weighted.length === 1 ? weighted[0]! : addN(weighted);
+  const regularization = sumOfPenalties(models);
+  const total = models.length === 0 ? data : add<Scalar>(data, regularization);
+  look({ data, regularization });
+  return unrecorded(() => ({
+    total,
+    data: data === total ? keep(clone(data)) : keptOrCopied(data),
+    regularization: keptOrCopied(regularization),
+    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(part)])),
+    weights: factors,
+  }));
+}
+
+/** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
+export function cleanly<T>({ models }: CheckedLoss, run: () => T): T {
+  const statistics = rememberStatistics(models);
+  try {
+    const result = withTapeDisposed(run);
+    statistics.forget();
+    return result;
+  } catch (error) {
+    statistics.restore();
+    throw error;
+  }
+}
+
+function checkedParts(caller: string, value: unknown): { [part: string]: Scalar } {
+  if (isScalar(value)) return { loss: value };
+  const isRecord = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  const entries: Array<[string, unknown]> = isRecord ? Object.entries(value) : [];
+  const wrong = entries.find(([name, part]) => !isScalar(part) || name === '' || name in Object.prototype);
+  if (entries.length > 0 && wrong === undefined) return value as { [part: string]: Scalar };
+  const got = wrong ? `\`${wrong[0]}\`: ${describeResult(wrong[1])}` : describeResult(value);
+  throw new Error(
+    `Expected \`loss\` of \`${caller}\` to return a scalar, or an object of scalars by name, got ${got}. Take the mean over the ` +
+      'batch, for example with `tf.mean`, and do not await within the loss.',
+  );
+}
+
+const describeResult = (value: unknown): string =>
+  value instanceof Tensor ? `a tensor of shape [${value.shape}]` : describe(value);
+
+const isScalar = (value: unknown): value is Scalar => value instanceof Tensor && value.rank === 0;
+
+interface Term {
+  name: string;
+  value: Scalar;
+  weight: number;
+}
+
+/** The terms that layers of the models added in the forward passes of the loss. */
+function termsOf(models: readonly LayersModel[]): Term[] {
+  const found = models.flatMap((model) => distinct(appliedLosses(trainedModel(model) ?? model)));
+  const terms = new Map(
+    found.flatMap(({ penalty, calls }) =>
+      penalty.layer instanceof LossTerm ? [[penalty.layer, passSum(penalty, calls)] as const] : [],
+    ),
+  );
+  const names = namesOfTerms(Array.from(terms.keys(), (layer) => ({ layer, name: layer.name })));
+  return Array.from(terms, ([{ weight }, value], index) => ({ name: names[index]!, value, weight }));
+}
+
+function withTerms(
+  caller: string,
+  parts: { [part: string]: Scalar },
+  terms: readonly Term[],
+): { [part: string]: Scalar } {
+  const twin = terms.find(({ name }) => Object.hasOwn(parts, name));
+  if (twin === undefined) return { ...parts, ...Object.fromEntries(terms.map(({ name, value }) => [name, value])) };
+  throw new Error(
+    `Expected the parts of \`loss\` of \`${caller}\` to have other names than the \`lossTerm\` layers of \`models\`, got ` +
+      `\`${twin.name}\` for both. Rename one of them.`,
+  );
+}
+
+function factorsOf(
+  caller: string,
+  weights: CheckedLoss['weights'],
+  names: readonly string[],
+  terms: readonly Term[],
+): { [part: string]: number } {
+  const factors = Object.fromEntries(
+    names.map((name) => [name, terms.find((term) => term.name === name)?.weight ?? 1]),
+  );
+  for (const [name, weight] of Object.entries(weights)) {
+    if (!names.includes(name)) {
+      throw new Error(
+        `Expected \`weights\` of \`${caller}\` to name parts of the loss (${list(names)}), got \`${name}\`. Use one of those ` +
+          'names.',
+      );
+    }
+    const factor = typeof weight === 'function' ? weight() : weight;
+    if (typeof factor !== 'number' || !Number.isFinite(factor)) {
+      throw new Error(
+        `Expected the weight \`${name}\` in \`weights\` of \`${caller}\` to be a finite number, got ${describe(factor)}. Pass ` +
+          '1, or a function that returns a number.',
+      );
+    }
+    factors[name] = factor;
+  }
+  return factors;
+}

@@ -1,0 +1,123 @@
+import { mul, serialization, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import type { layers } from '@tensorflow/tfjs-layers';
+import { noteTerm } from '../host/loss-on-tape.js';
+import { registeredClass } from '../host/regularizers.js';
+import { PassLoss } from '../host/pass-loss.js';
+import { checkArguments, describe } from '../util/arguments.js';
+
+/** What `lossTerm` takes. */
+export interface LossTermArgs {
+  /** The name of the part in the logs (`data_loss/<name>`) and in results, and of the layer. */
+  name: string;
+  /** Computes the term from the layer's inputs: a scalar, made in operations of TensorFlow.js. */
+  loss: (inputs: Tensor[]) => Scalar;
+  /** By what the term counts in the data loss; a function is read at each step. Default 1. */
+  weight?: number | (() => number) | undefined;
+}
+
+/**
+ * A layer that passes its first input on and adds `weight * loss(inputs)` to the data loss of whatever trains the model: `fit`,
+ * `fitDataset`, `trainOnBatch` and everything in this library. Where it is called several times within a model, the sum.
+ *
+ * The term belongs to the data loss and its gradients, not to the penalties. It is reported as the part `name`, without its
+ * weight. TensorFlow.js's own `evaluate` and `val_loss` leave it out; those of this library have it.
+ *
+ * The function is not saved with the model. A reloaded term does nothing, and warns once: call `lossTerm` once before loading,
+ * or import `tfjs-decomposed-loss/keras`, so that its class is known, and put it into the model anew to train it.
+ *
+ * @returns A layer, to be applied to one or several tensors. It acts only where an output of the model depends on it.
+ * @throws Error if an argument is not understood; within the step, if `loss` returns no scalar or `weight` no finite number.
+ */
+export function lossTerm(args: LossTermArgs): layers.Layer {
+  registerLossTerm();
+  checkArguments('lossTerm', args, ['name', 'loss', 'weight']);
+  const { name, loss, weight = 1 } = args;
+  if (typeof name !== 'string' || name === '' || name in Object.prototype) {
+    throw new Error(`Expected \`name\` of \`lossTerm\` to be the name of a part, got ${describe(name)}. Pass 'kl'.`);
+  }
+  if (typeof loss !== 'function') {
+    throw new Error(
+      `Expected \`loss\` of \`lossTerm\` to be a function of the layer's inputs, got ${describe(loss)}. Pass one that ` +
+        'returns a scalar.',
+    );
+  }
+  if (typeof weight !== 'function') checkWeight(name, weight);
+  return new LossTerm({ name }, loss, weight);
+}
+
+/** What `lossTerm` returns. */
+export class LossTerm extends PassLoss {
+  /** The name under which the host saves the layer. */
+  static readonly className = 'LossTerm';
+
+  /** @internal */
+  readonly isTerm = true;
+  readonly #loss: LossTermArgs['loss'] | undefined;
+  readonly #weight: number | (() => number);
+  #hasWarned = false;
+
+  /** @param loss - `undefined` for a term that was loaded from a file. */
+  constructor(args: { name: string }, loss?: LossTermArgs['loss'], weight: number | (() => number) = 1) {
+    super(args);
+    this.#loss = loss;
+    this.#weight = weight;
+  }
+
+  /** @internal Whether it was loaded from a file, without its function. */
+  get isLost(): boolean {
+    return this.#loss === undefined;
+  }
+
+  /** @internal The weight that is in force. */
+  get weight(): number {
+    return checkWeight(this.name, typeof this.#weight === 'function' ? this.#weight() : this.#weight);
+  }
+
+  /** @internal */
+  protected override lossOf(inputs: Tensor[]): Scalar | undefined {
+    if (this.#loss === undefined) {
+      this.#warn();
+      return undefined;
+    }
+    const value: unknown = this.#loss(inputs);
+    if (isScalar(value)) return value;
+    throw new Error(
+      `Expected \`loss\` of the \`lossTerm\` \`${this.name}\` to return a scalar, got ${describe(value)}. Take the mean, for ` +
+        'example with `tf.mean`.',
+    );
+  }
+
+  /** @internal */
+  protected override added(): Scalar {
+    const value = this.mean();
+    const { weight } = this;
+    const added = weight === 1 ? value : mul<Scalar>(value, weight);
+    noteTerm(added, { layer: this, name: this.name, value, weight });
+    return added;
+  }
+
+  #warn(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    console.warn(
+      `The \`lossTerm\` \`${this.name}\` was loaded without its function and adds nothing to the loss. Build the model anew ` +
+        'with `lossTerm` and set its weights to those of the loaded one.',
+    );
+  }
+}
+
+function checkWeight(name: string, weight: number): number {
+  if (typeof weight === 'number' && Number.isFinite(weight)) return weight;
+  throw new Error(
+    `Expected \`weight\` of the \`lossTerm\` \`${name}\` to be a finite number, got ${describe(weight)}. Pass 1, or a function ` +
+      'that returns a number.',
+  );
+}
+
+const isScalar = (value: unknown): value is Scalar =>
+  typeof value === 'object' && value !== null && (value as Partial<Tensor>).rank === 0;
+
+/** Makes `tf.loadLayersModel` accept models with a `lossTerm`. */
+export function registerLossTerm(): void {
+  if (!registeredClass(LossTerm.className)) serialization.registerClass(LossTerm);
+}

@@ -1,0 +1,193 @@
+import { Variable, dispose, keep, tidy, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
+import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
+import { isInLoss, onTape } from '../host/gradients.js';
+import { trainedModel } from '../host/model.js';
+import { isPassLoss } from '../host/pass-loss.js';
+import { placesInModel } from '../host/walk.js';
+import { checkArguments, describe } from '../util/arguments.js';
+import {
+  checkedLoss,
+  cleanly,
+  computeLoss,
+  type CheckedLoss,
+  type CustomLoss,
+  type CustomLossArgs,
+} from './custom-loss.js';
+import { lossParts, readLoss, type LossParts, type LossTensors } from './loss-parts.js';
+import type { DecomposedLoss } from './parts.js';
+
+/** Weights that an optimizer moves: variables, layers' variables, what `getWeights()` gives, or whole models. */
+export type Trainable = Variable | LayerVariable | LayersModel;
+
+/** What `minimize` takes in addition to the optimizer and the loss. */
+export interface MinimizeArgs extends CustomLossArgs {
+  /** What to move. Default, as in `optimizer.minimize`: every trainable variable there is. */
+  variables?: Trainable | readonly Trainable[] | undefined;
+  /** Whether to return tensors, from which nothing is read until `read()`. Default `false`: numbers. */
+  returnTensors?: boolean | undefined;
+}
+
+/**
+ * One optimizer step on a loss of your own, like `optimizer.minimize`, with the penalties of models added to it.
+ *
+ * ```js
+ * const { total, data, regularization, parts } = await minimize(optimizer, () => ({ reconstruction, kl }), {
+ *   models: vae,
+ *   weights: { kl: () => beta },
+ * });
+ * ```
+ *
+ * The optimizer's own `minimize` does the work, so the weights move exactly as with the penalty written out by hand. The update
+ * is made before this returns; the numbers come in one transfer. There is nothing to dispose, also where the result is ignored.
+ *
+ * @param loss - Called once or as often as the optimizer needs; returns a scalar, which is the part `loss`, or an object of
+ *   scalars by name. A penalty of `models` must not be in it; to compute one for a log is fine.
+ * @returns The loss in its parts at the weights before the step. With `returnTensors`, `LossParts` at once.
+ * @throws Error, at once, if an argument or what the loss returns is not understood, or if it is called within a loss. No weight
+ *   is moved then, and no tensor left.
+ */
+export function minimize(
+  optimizer: Optimizer,
+  loss: CustomLoss,
+  args: MinimizeArgs & { returnTensors: true },
+): LossParts;
+export function minimize(optimizer: Optimizer, loss: CustomLoss, args?: MinimizeArgs): Promise<DecomposedLoss>;
+export function minimize(
+  optimizer: Optimizer,
+  loss: CustomLoss,
+  args: MinimizeArgs = {},
+): LossParts | Promise<DecomposedLoss> {
+  if (typeof optimizer?.minimize !== 'function') {
+    throw new Error(
+      `Expected \`optimizer\` of \`minimize\` to be a tf.Optimizer, got ${describe(optimizer)}. Pass tf.train.adam().`,
+    );
+  }
+  checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors']);
+  refuseWithinLoss('minimize');
+  const checked = checkedLoss('minimize', loss, args);
+  const variables = checkedVariables('minimize', args.variables);
+  return returned(step(optimizer, checked, variables), args.returnTensors);
+}
+
+function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] | undefined): LossTensors {
+  const evaluated: LossTensors[] = [];
+  const evaluate = (): Scalar => {
+    const tensors = computeLoss(checked);
+    evaluated.push(tensors);
+    return tensors.total;
+  };
+  try {
+    const cost = cleanly(checked, () => explained(checked, () => optimizer.minimize(evaluate, true, variables)));
+    // An optimizer may evaluate the loss several times; what counts is the value that it returns.
+    const found = evaluated.find(({ total }) => total === cost) ?? evaluated.at(-1)!;
+    evaluated.filter((one) => one !== found).forEach(disposeParts);
+    return { ...found, total: keep(cost ?? found.data) };
+  } catch (error) {
+    evaluated.forEach(disposeParts);
+    dispose(evaluated.map(({ total }) => total));
+    throw error;
+  }
+}
+
+/** The total is the optimizer's to dispose. */
+const disposeParts = ({ data, regularization, parts }: LossTensors): void => dispose([data, regularization, parts]);
+
+/** What `evaluateLoss` takes in addition to the loss. */
+export interface EvaluateLossArgs extends CustomLossArgs {
+  /** Whether to return tensors, from which nothing is read until `read()`. Default `false`: numbers. */
+  returnTensors?: boolean | undefined;
+}
+
+/**
+ * A loss of your own in its parts, without a step: for validation in custom training loops.
+ *
+ * @param loss - As for {@link minimize}.
+ * @returns The loss at the current weights. With `returnTensors`, `LossParts` at once.
+ * @throws Error, at once, as {@link minimize}.
+ */
+export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs & { returnTensors: true }): LossParts;
+export function evaluateLoss(loss: CustomLoss, args?: EvaluateLossArgs): Promise<DecomposedLoss>;
+export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): LossParts | Promise<DecomposedLoss> {
+  checkArguments('evaluateLoss', args, ['models', 'weights', 'returnTensors']);
+  refuseWithinLoss('evaluateLoss');
+  const checked = checkedLoss('evaluateLoss', loss, args);
+  const evaluate = (): LossTensors => {
+    const tensors = computeLoss(checked);
+    keep(tensors.total);
+    return tensors;
+  };
+  // Layers that look at what passes through them do so on the tape only.
+  const run = checked.models.some(mayAddInPass) ? () => onTape(evaluate) : () => inTidy(evaluate);
+  return returned(cleanly(checked, run), args.returnTensors);
+}
+
+const mayAddInPass = (model: LayersModel): boolean =>
+  trainedModel(model) === undefined || placesInModel(model).some(({ layer }) => isPassLoss(layer));
+
+function inTidy<T>(run: () => T): T {
+  const results: T[] = [];
+  tidy(() => void results.push(run()));
+  return results[0]!;
+}
+
+const returned = (tensors: LossTensors, returnTensors: boolean | undefined): LossParts | Promise<DecomposedLoss> =>
+  returnTensors ? lossParts(tensors) : readLoss(tensors);
+
+/** @throws Error where a loss is running: what is computed there belongs to its gradients. */
+export function refuseWithinLoss(caller: string): void {
+  if (!isInLoss()) return;
+  throw new Error(
+    `Expected \`${caller}\` to be called outside of a loss, got a call within one. Call it after the step.`,
+  );
+}
+
+/**
+ * The variables that an argument names, each once.
+ *
+ * @throws Error if something else is among them, or a model that is not built.
+ */
+export function checkedVariables(
+  caller: string,
+  variables: Trainable | readonly Trainable[] | undefined,
+): Variable[] | undefined {
+  if (variables === undefined) return undefined;
+  const all: readonly Trainable[] = Array.isArray(variables)
+    ? (variables as readonly Trainable[])
+    : [variables as Trainable];
+  const found = [...new Set(all.flatMap((one) => variablesOf(caller, one)))];
+  if (found.length > 0) return found;
+  throw new Error(
+    `Expected \`variables\` of \`${caller}\` to name at least one, got none. Pass a model, or leave it out.`,
+  );
+}
+
+function variablesOf(caller: string, one: Trainable): Variable[] {
+  if (one instanceof Variable) return [one];
+  if (one instanceof LayersModel) {
+    if (trainedModel(one)) return one.trainableWeights.map((weight): Variable => weight.read() as Variable);
+    throw new Error(
+      `Expected \`variables\` of \`${caller}\` to be built models, got \`${one.name}\`, which is not built. Call ` +
+        '`model.build()` first.',
+    );
+  }
+  const read: unknown = typeof one?.read === 'function' ? one.read() : undefined;
+  if (read instanceof Variable) return [read as Variable];
+  throw new Error(
+    `Expected \`variables\` of \`${caller}\` to be variables, layers' variables or models, got ${describe(one)}. Pass ` +
+      '`model`, or `model.getWeights()`.',
+  );
+}
+
+/** Runs an optimizer's step and says, in our words, that the loss depends on nothing that it moves. */
+export function explained<T>({ caller }: CheckedLoss, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!String(error).includes('Cannot find a connection')) throw error;
+    throw new Error(
+      `Expected \`loss\` of \`${caller}\` to depend on a variable that is trained, got a loss that depends on none. Compute it ` +
+        'from the models within the function, and look at `variables` and at what is frozen.',
+      { cause: error },
+    );
+  }
+}
