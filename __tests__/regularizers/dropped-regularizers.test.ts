@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, minimize, trainStep } from 'tfjs-decomposed-loss';
 import { enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { data, fillWeights, state } from '../helpers/models';
@@ -45,8 +45,17 @@ const step = (model: tfjs.LayersModel, args = {}) => trainStep(model, ...batch()
 const fit = (model: tfjs.LayersModel, args = {}) =>
   model.fit(...batch(), { epochs: 2, batchSize: 2, verbose: 0, shuffle: false, callbacks: decomposedLoss(args) });
 
+/** As the step of `compiled`, in a loop of its own. */
+const loop = (model: tfjs.LayersModel, args = {}) => {
+  const [x, y] = batch();
+  const loss = () => tf.losses.meanSquaredError<tfjs.Tensor, tfjs.Scalar>(y, model.apply(x) as tfjs.Tensor);
+  const variables = model.getWeights() as tfjs.Variable[];
+  return minimize(model.optimizer, loss, { models: model, variables, ...args });
+};
+
 describe.each([
   ['trainStep', step],
+  ['minimize', loop],
   ['decomposedLoss', fit],
 ] as Array<[string, (model: tfjs.LayersModel, args?: object) => Promise<unknown>]>)('%s', (_, train) => {
   it('warns by name and with the remedy, once', async () => {

@@ -4,7 +4,8 @@ import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
 import { isPassLoss } from '../host/pass-loss.js';
 import { placesInModel } from '../host/walk.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
+import { checkArguments, checkFlag, describe } from '../util/arguments.js';
 import {
   checkedLoss,
   cleanly,
@@ -25,6 +26,8 @@ export interface MinimizeArgs extends CustomLossArgs {
   variables?: Trainable | readonly Trainable[] | undefined;
   /** Whether to return tensors, from which nothing is read until `read()`. Default `false`: numbers. */
   returnTensors?: boolean | undefined;
+  /** Whether to warn, once a model, where one declares regularizers that training does not apply. Default `true`. */
+  warn?: boolean | undefined;
 }
 
 /**
@@ -62,11 +65,15 @@ export function minimize(
       `Expected \`optimizer\` of \`minimize\` to be a tf.Optimizer, got ${describe(optimizer)}. Pass tf.train.adam().`,
     );
   }
-  checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors']);
+  checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors', 'warn']);
+  checkFlag('minimize', 'warn', args.warn);
   refuseWithinLoss('minimize');
   const checked = checkedLoss('minimize', loss, args);
   const variables = checkedVariables('minimize', args.variables);
-  return returned(step(optimizer, checked, variables), args.returnTensors);
+  const tensors = step(optimizer, checked, variables);
+  // Only now are the models built that the loss itself builds.
+  if (args.warn !== false) checked.models.forEach(warnOfDroppedRegularizers);
+  return returned(tensors, args.returnTensors);
 }
 
 function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] | undefined): LossTensors {
