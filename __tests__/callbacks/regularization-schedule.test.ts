@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, evaluate, regularizationTerms } from 'tfjs-decomposed-loss';
+import { decomposedLoss, evaluate, regularizationTerms, trainStep, trainingLoop } from 'tfjs-decomposed-loss';
 import {
   activityRegularization,
   addWeightDecay,
@@ -158,6 +158,40 @@ describe.each(['fit', 'fitDataset'] as const)('%s', (by) => {
     }
     const left = await tensorsLeftByFailing(() => train(one, [new Failing()]));
     expect(await tensorsLeftByFailing(() => train(one, [regularizationSchedule(failing)]))).toBe(left);
+  });
+});
+
+describe('trainingLoop', () => {
+  const loop = (one: tfjs.LayersModel, callbacks: object[], fails = false) =>
+    trainingLoop({ models: one, epochs: 2, callbacks }, async (running) => {
+      for (let epoch = 0; epoch < 2; epoch += 1) {
+        for (let batch = 0; batch < 2; batch += 1) {
+          await running.step(() => trainStep(one, half(x(), batch), half(y(), batch)), 4);
+        }
+        await running.validate(() => evaluate(one, x(), y()));
+        if (fails) throw new Error('the body failed');
+        await running.endEpoch();
+      }
+    });
+
+  it('trains as the host with the coefficients times the factor, and validates at the factor in force', async () => {
+    const [own, hosts] = [tf.regularizers.l1l2(base), tf.regularizers.l1l2(base)];
+    const [ours, host] = [model(own), model(hosts)];
+    const { history } = await loop(ours, [regularizationSchedule(schedule)]);
+    const expected = await hostTrains(hosts, host, base);
+    expect(await state(ours)).toEqual(await state(host));
+    numbersOf({ history } as tfjs.History, 'loss').forEach((loss, epoch) => expect(loss).toBeNear(expected[epoch]!));
+    expect(history['regularization_strength']).toEqual([0.25, 1.125]);
+    const last = penalty(ours.getWeights()[0]!, base);
+    expect(history['val_regularization_loss']![1]).toBeNear(0.25 * last, 1e-5);
+    expect((await evaluate(ours, x(), y())).regularization).toBeNear(last, 1e-5);
+  });
+
+  it('is gone after the body throws', async () => {
+    const one = model(tf.regularizers.l1l2(base));
+    await expect(loop(one, [regularizationSchedule(schedule)], true)).rejects.toThrow('the body failed');
+    const { regularization } = await evaluate(one, x(), y());
+    expect(regularization).toBeNear(penalty(one.getWeights()[0]!, base), 1e-5);
   });
 });
 

@@ -75,10 +75,12 @@ export class CallbackLoop implements TrainingLoop {
       let result: Step | NamedSteps | undefined = early?.result;
       try {
         await this.#run!.callbacks.onBatchBegin(this.#batch, logs);
+        // As in `fit`, the log of a batch's end is that of its begin.
+        const begun = Object.entries(logs).filter(([, value]) => typeof value === 'number');
         result ??= await run();
         Object.assign(logs, { batch: this.#batch, ...(size !== undefined && { size }) });
         const own = logsOf('step', result);
-        this.#training.add(own, size ?? 1);
+        this.#training.add(new Map([...own, ...begun]), size ?? 1);
         Object.assign(logs, Object.fromEntries(own));
         await this.#run!.callbacks.onBatchEnd(this.#batch, logs);
         this.#batch += 1;
