@@ -14,7 +14,10 @@ const project = (backend) => ({
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', ...(backend === 'cpu' ? [] : WITHOUT_BACKEND)],
   globals: { __BACKEND__: backend },
-  setupFiles: ['<rootDir>/scripts/node-24.cjs'],
+  setupFiles: [
+    '<rootDir>/scripts/node-24.cjs',
+    ...(backend === 'wasm' ? ['<rootDir>/__tests__/helpers/wasm.cjs'] : []),
+  ],
   setupFilesAfterEnv: ['<rootDir>/__tests__/helpers/setup.ts'],
   moduleNameMapper: {
     '^tfjs-decomposed-loss$': '<rootDir>/src/index.ts',

@@ -16,8 +16,6 @@ export function isForBackend({ name, trainsOnWasm }: { name: string; trainsOnWas
   return { tensorflow: true, cpu: name !== 'readme', wasm: trainsOnWasm }[backend];
 }
 
-if (backend === 'wasm') jest.requireActual('@tensorflow/tfjs-backend-wasm');
-
 beforeAll(async () => {
   await tf.setBackend(backend);
   await tf.ready();

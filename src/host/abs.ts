@@ -17,4 +17,10 @@ export function withKerasAbs<T>(compute: () => T): T {
   return result;
 }
 
-const kerasAbsGradient = (dy: Tensor, x: Tensor): Tensor => mul(dy, sign(cast(x, 'float32')));
+const kerasAbsGradient = (dy: Tensor, x: Tensor): Tensor => mul(dy, exactSign(cast(x, 'float32')));
+
+/** Takes the least number of float32 beyond 1e-7, below which the WebAssembly backend's `sign` is 0; great ones become infinite. */
+const SCALE = 3e38;
+
+/** The sign of each element, 0 for 0 only. */
+export const exactSign = <T extends Tensor>(x: T): T => sign<T>(mul(x, SCALE));

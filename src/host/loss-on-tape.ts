@@ -1,4 +1,4 @@
-import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, cast, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { internals, trainedModel } from './model.js';
 import { keepForPass } from './pass-loss.js';
@@ -186,9 +186,11 @@ export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: b
     if (outputs[0]?.id !== sum.id) continue;
     if (kernelName === 'Mean' && sum.rank === 0) {
       summands.reverse();
-      if (!calls.some((returned) => areReturned(summands, returned))) return undefined;
-      const added = summands.filter(({ id }) => terms.has(id));
-      const penalties = summands.filter(({ id }) => !terms.has(id));
+      const returned = calls.find((call) => areReturned(summands, call));
+      if (!returned) return undefined;
+      const added = returned.filter(({ id }) => terms.has(id));
+      // What the host made of an integer to add it is disposed by now.
+      const penalties = returned.filter(({ id }) => !terms.has(id)).map(asFloat);
       return {
         total,
         data: added.length === 0 ? (sum as Scalar) : addN<Scalar>([sum as Scalar, ...added]),
@@ -208,6 +210,8 @@ export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: b
   }
   return undefined;
 }
+
+const asFloat = (scalar: Scalar): Scalar => (scalar.dtype === 'float32' ? scalar : cast(scalar, 'float32'));
 
 /** Whether some summands are what `calculateLosses` returned. To add an integer, the host casts both operands. */
 function areReturned(summands: readonly Scalar[], returned: readonly Scalar[]): boolean {

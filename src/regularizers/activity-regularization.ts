@@ -5,7 +5,6 @@ import {
   div,
   mul,
   serialization,
-  sign,
   square,
   sum,
   type GradSaveFunc,
@@ -13,6 +12,7 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
+import { exactSign } from '../host/abs.js';
 import { registeredClass } from '../host/regularizers.js';
 import { PassLoss } from '../host/pass-loss.js';
 import { describe } from '../util/arguments.js';
@@ -107,7 +107,7 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
     );
     const slope = (saved: Tensor): Tensor =>
       both(
-        () => sign(saved),
+        () => exactSign(saved),
         () => mul(2, saved),
       );
     return { value: div(value, batchSize), gradFunc: (dy, [saved]) => mul(div(dy, batchSize), slope(saved!)) };

@@ -8,7 +8,6 @@ import {
   greater,
   keep,
   mul,
-  sign,
   square,
   stack,
   sub,
@@ -17,6 +16,7 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { exactSign } from '../host/abs.js';
 import { unrecorded } from '../host/gradients.js';
 import { l2Loss } from '../host/l2-loss.js';
 import { sumOf } from '../util/scalars.js';
@@ -88,7 +88,7 @@ function penaltyValues(
   each: boolean,
 ): { summands: Scalar[]; signs: Tensor[] } {
   const joined = blocks.map((places) => joinBlock(places, weights));
-  const signOf = (block: Tensor): Tensor => (penalty.kerasAbs ? sign(block) : greater(block, 0));
+  const signOf = (block: Tensor): Tensor => (penalty.kerasAbs ? exactSign(block) : greater(block, 0));
   const signs = penalty.l1 === 0 ? [] : joined.map(signOf);
   if (!each) return { summands: [weightedSum(joined, penalty)], signs };
   const summands: Scalar[] = [];
