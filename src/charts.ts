@@ -6,5 +6,7 @@
 export { lossColors } from './charts/palette.js';
 export { plotLosses } from './charts/plot-losses.js';
 
+export type { ScaleName } from './charts/chart.js';
+export type { LossSource } from './charts/loss-table.js';
 export type { PlotLossesArgs } from './charts/plot-losses.js';
 export type { LogKeyArgs, LogKeys } from './logs/log-keys.js';

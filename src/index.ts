@@ -25,6 +25,7 @@ export type { EarlyStoppingCallback } from './callbacks/early-stopping/early-sto
 export type { EarlyStoppingArgs } from './callbacks/early-stopping/early-stopping-args.js';
 export type { VariableGrads, VariableGradsArgs } from './gradients/variable-grads.js';
 export type { EvaluationDataset } from './host/evaluation.js';
+export type { YieldEvery } from './host/run.js';
 export type { LogKeyArgs, LogKeys } from './logs/log-keys.js';
 export type { EvaluateArgs, EvaluateDatasetArgs } from './loss/evaluate.js';
 export type { CustomLoss, CustomLossArgs } from './loss/custom-loss.js';

@@ -13,7 +13,7 @@ export type CombinableCallback =
   | CustomCallback
   | CustomCallbackArgs
   /** What `tfvis.show.fitCallbacks` returns. */
-  | { [hook: string]: (iteration: number, logs: never) => Promise<void> }
+  | Record<string, (iteration: number, logs: never) => Promise<void>>
   | readonly CombinableCallback[]
   | undefined
   | null

@@ -2,7 +2,7 @@ import type { History } from '@tensorflow/tfjs-layers';
 import type { LogKeys } from '../logs/log-keys.js';
 import { describe, list } from '../util/arguments.js';
 import type { Chart, Values } from './chart.js';
-import { readLog } from './read-log.js';
+import { readLog, type UnknownLogs } from './read-log.js';
 
 /** The logs of a training, a row an epoch or a batch. */
 export interface LossTable {
@@ -11,11 +11,6 @@ export interface LossTable {
   rows: readonly number[];
   /** By name; as long as `rows`, or shorter where the host itself does not say which rows lack a value. */
   columns: ReadonlyMap<string, Values>;
-}
-
-/** What a log is before it is checked. */
-export interface UnknownLogs {
-  readonly [key: string]: unknown;
 }
 
 /** What a training has written into its logs, in any of the forms that it comes in. */

@@ -22,7 +22,7 @@ export interface PlotLossesArgs {
    * add up. Default `'auto'`.
    */
   scale?: ScaleName | undefined;
-  /** The names that {@link decomposedLoss} was given, if any. */
+  /** The names that `decomposedLoss` was given, if any. */
   logKeys?: LogKeyArgs | undefined;
 }
 
@@ -30,7 +30,7 @@ const MARGIN = 16;
 
 /**
  * Draws what a training's loss was made of: total, data and regularization loss over the epochs and the parts of the data
- * loss, training solid and validation dashed, and below, where {@link decomposedLoss} had a `breakdown`, the regularization
+ * loss, training solid and validation dashed, and below, where `decomposedLoss` had a `breakdown`, the regularization
  * loss by layer or weight, stacked. The legend has the values of the last epoch, or of the one that the pointer is at.
  *
  * A pure function that needs no DOM, for reports, notebooks and CI. The picture follows the reader's light or dark scheme.

@@ -1,6 +1,10 @@
 import { parseRecord } from '../callbacks/loss-logger/formats.js';
 import { describe } from '../util/arguments.js';
-import type { UnknownLogs } from './loss-table.js';
+
+/** What a log is before it is checked. */
+export interface UnknownLogs {
+  readonly [key: string]: unknown;
+}
 
 /**
  * The rows of the text that `lossLogger` wrote, as CSV or as JSON lines. A last line that is not complete, because the file

@@ -2,9 +2,13 @@ import type { Scalar } from '@tensorflow/tfjs-core';
 import { withKerasAbs } from './abs.js';
 import type { Layer } from './model.js';
 import { shared } from './patch.js';
-import type { Penalty } from './penalties.js';
 
-type Subject = Pick<Penalty, 'path' | 'layer' | 'added' | 'kerasAbs'>;
+interface Subject {
+  path: string;
+  layer: Layer;
+  added: true;
+  kerasAbs: true;
+}
 
 /** What a penalty is about that is on another layer's list than that of the layer whose weight it penalises. */
 const subjects = shared('subjects', () => new WeakMap<() => Scalar, Subject>());
@@ -22,7 +26,7 @@ export const subjectOf = (closure: () => Scalar): Subject | undefined => subject
 export function addPenalty(
   carrier: Layer,
   penalty: () => Scalar,
-  subject: Pick<Penalty, 'path' | 'layer'>,
+  subject: Pick<Subject, 'path' | 'layer'>,
 ): { isActive(): boolean; remove(): void } {
   const asInKeras = (): Scalar => withKerasAbs(penalty);
   subjects.set(asInKeras, { ...subject, added: true, kerasAbs: true });

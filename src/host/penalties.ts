@@ -42,6 +42,7 @@ export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
 
 /** How a model adds its penalties up, where that is changed. */
 export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inForce(model, 'sum');
+
 /** What is to be said of a penalty before its factor is known. */
 type DeclaredPenalty = Omit<Penalty, 'factor' | 'value'>;
 

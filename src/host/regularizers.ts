@@ -9,6 +9,7 @@ import type { Penalty } from './penalties.js';
 export interface Regularizer {
   apply(weight: Tensor): Scalar;
   getConfig?(): { l1?: number; l2?: number };
+  /** The name of its class in a saved model. */
   getClassName?(): string;
 }
 

@@ -24,7 +24,7 @@ export interface CustomLossArgs {
    */
   models?: LayersModel | readonly LayersModel[] | undefined;
   /** By what each part counts in the data loss; a function is read at each step. Default 1. */
-  weights?: { [part: string]: number | (() => number) } | undefined;
+  weights?: Readonly<Record<string, number | (() => number)>> | undefined;
 }
 
 /** A custom loss with its arguments, checked. */

@@ -105,7 +105,8 @@ export class OrthogonalRegularizer extends RegularizerBase {
     });
   }
 
-  override getConfig(): { factor: number; mode: OrthogonalMode } {
+  /** What a saved model holds of it, for Keras too. */
+  override getConfig(): Required<OrthogonalArgs> {
     return { factor: this.factor, mode: this.mode };
   }
 }

@@ -3,7 +3,8 @@ import { BREAKDOWNS, type Breakdown } from '../../regularizers/penalty-groups.js
 import { checkArguments, describe, list } from '../../util/arguments.js';
 import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
 import { lossChart, metricChart, partsChart } from '../charts-of.js';
-import { drawnNames, numberOf, tableOfRows, type IsDrawn, type UnknownLogs } from '../loss-table.js';
+import { drawnNames, numberOf, tableOfRows, type IsDrawn } from '../loss-table.js';
+import type { UnknownLogs } from '../read-log.js';
 import { heightOf, inWords, panel } from '../svg/panel.js';
 import { picture } from '../svg/style.js';
 import { Figures, checkContainer, type ChartContainer } from './figures.js';
@@ -19,7 +20,7 @@ export interface LossChartsArgs {
   metrics?: string[] | undefined;
   /** The names that `decomposedLoss` was given, if any. */
   logKeys?: LogKeyArgs | undefined;
-  /** The axis of the losses, as in {@link plotLosses}. Default `'auto'`. */
+  /** The axis of the losses, as in `plotLosses`. Default `'auto'`. */
   scale?: ScaleName | undefined;
   /** The width of each chart in pixels. Default: that of the container. */
   width?: number | undefined;
@@ -57,7 +58,7 @@ const PAUSE = 250;
  * worker.onmessage = ({ data: { epoch, logs } }) => charts.epoch(epoch, logs);
  * ```
  *
- * The charts are those of {@link plotLosses}, each in a `figure` of the class `tfjs-decomposed-loss-chart`. Their colours
+ * The charts are those of `plotLosses`, each in a `figure` of the class `tfjs-decomposed-loss-chart`. Their colours
  * follow the page's `color-scheme`, or its custom properties `--loss-chart-background`, `--loss-chart-text`,
  * `--loss-chart-soft-text` and `--loss-chart-grid`.
  *
