@@ -99,13 +99,14 @@ it('finds those of fitDataset by epoch, under other names', async () => {
 });
 
 it('finds those of several outputs, each under its true name', async () => {
-  const names = ['price_loss', 'sold_loss', 'price_mae', 'sold_mae'];
+  const parts = ['data_loss/price', 'data_loss/sold'];
+  const names = [...parts, 'price_loss', 'sold_loss', 'price_mae', 'sold_mae'];
   const train = { loss: 'total_loss', data_loss: 'data_loss', regularization_loss: 'regularization_loss' };
   // The host has six values, two running sums before the rest, for the five labels from `val_loss` on.
   const shifted = { val_sold_loss: 'price_loss', val_price_mae: 'sold_loss', val_sold_mae: 'price_mae' };
   const expected = new Expected(
     { ...train, ...Object.fromEntries(names.map((name) => [name, name])) },
-    { ...LOSSES, ...shifted },
+    { ...LOSSES, ...shifted, ...Object.fromEntries(parts.map((name) => [`val_${name}`, name])) },
   );
   const callbacks = [expected, tensorBoard(folder), decomposedLoss()];
   const targets = [y(), tf.tensor2d([0, 1, 0, 1, 1, 0, 1, 1, 0, 1], [10, 1])];
@@ -113,7 +114,7 @@ it('finds those of several outputs, each under its true name', async () => {
   await twoOutputs({ metrics: ['mae'] }).fit(x(), targets, args);
   const found = inEventFiles();
   expect(found).toEqual(sorted(expected.rows.filter(({ tag }) => !tag.startsWith('batch_'))));
-  expect(found).toHaveLength(2 * 7 + 2 * 6);
+  expect(found).toHaveLength(2 * 9 + 2 * 8);
 });
 
 it('finds what was written before a run threw', async () => {
