@@ -1,3 +1,4 @@
+import { registeredClass } from '../host/regularizers.js';
 import { asString, isObject, isSame, objectAt, stringAt, without, type Json, type JsonObject } from './json.js';
 import { refuse, type Place } from './refuse.js';
 
@@ -100,8 +101,11 @@ const INITIALIZERS = new Map([
 const known = (names: ReadonlyMap<string, string>, name: string, value: Json, place: Place, field: string): string =>
   names.get(name) ?? refuse(place, field, value, `one of ${[...names.keys()].join(', ')}`, CHANGE_IN_KERAS);
 
-/** TensorFlow.js's name of an activation. */
-export const activation: Rule = (value, place, field) => known(ACTIVATIONS, asString(value), value, place, field);
+/** TensorFlow.js's name of an activation, of those that its version has. */
+export const activation: Rule = (value, place, field) => {
+  const registered = new Map([...ACTIVATIONS].filter(([, name]) => registeredClass(name) !== undefined));
+  return known(registered, asString(value), value, place, field);
+};
 
 const configured = (names: ReadonlyMap<string, string>, rest: (config: JsonObject) => JsonObject): Rule => {
   return (value, place, field) => {
