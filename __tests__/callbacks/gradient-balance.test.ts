@@ -374,3 +374,28 @@ it('names the layers anew where one is frozen between epochs', async () => {
   await model.fit(data([4, 4]), data([4, 2]), { epochs: 2, verbose: 0, callbacks });
   expect(seen).toEqual([['gradient/data/a', 'gradient/data/b'], ['gradient/data/b']]);
 });
+
+it('leaves out a layer that is frozen after compile, which training does not move', async () => {
+  const model = regressor();
+  model.layers[0]!.trainable = false;
+  const { history } = await model.fit(x(), y(), { ...silent, callbacks: gradientBalance() });
+  const keys = Object.keys(history).filter((key) => key.startsWith('gradient/'));
+  expect(keys).toEqual(['gradient/data/out', 'gradient/penalty/out', 'gradient/cosine/out']);
+});
+
+it.each([1e-24, 1e-18, 1, 1e18, 1e25])(
+  'measures gradients whose squares float32 cannot hold: times %d',
+  async (scale) => {
+    const times = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => tf.mul(tf.metrics.meanAbsoluteError(yTrue, yPred), scale);
+    const run = async (loss: unknown) => {
+      const model = regressor({ loss: loss as never, optimizer: tf.train.sgd(0) });
+      return (await model.fit(x(), y(), { ...silent, callbacks: gradientBalance() })).history;
+    };
+    const [history, plain] = [await run(times), await run('meanAbsoluteError')];
+    ['hidden', 'out'].forEach((layer) => {
+      const key = `gradient/data/${layer}`;
+      expect((history[key]![0] as number) / scale / (plain[key]![0] as number)).toBeNear(1, 1e-5);
+      expect(history[`gradient/cosine/${layer}`]![0]).toBeNear(plain[`gradient/cosine/${layer}`]![0] as number, 1e-5);
+    });
+  },
+);

@@ -253,3 +253,20 @@ it('goes on beside a fit of the same model, which is watched', async () => {
   const { history: expected } = await plain.fit(x(), y(), { ...args, callbacks: [decomposedLoss()] });
   expect(history).toEqual(expected);
 });
+
+it('refuses a model that was compiled anew since the first micro-batch, and keeps what was added', async () => {
+  for (const model of [regressor(), twoOutputs()]) {
+    const targets = model.outputs.length === 1 ? y() : [y(), tf.ones([9, 1])];
+    const accumulated = accumulateGradients(model);
+    await accumulated.add(x(), targets);
+    const before = model.getWeights().map((weight) => weight.arraySync());
+    model.compile({ loss: 'meanAbsoluteError', optimizer: 'sgd', metrics: ['mae'] });
+    await expect(accumulated.apply()).rejects.toThrow(/got one that was compiled since\. Call `apply\(\)` before/);
+    await expect(accumulated.add(x(), targets)).rejects.toThrow(/compiled since/);
+    expect(accumulated.samples).toBe(9);
+    expect(model.getWeights().map((weight) => weight.arraySync())).toEqual(before);
+    accumulated.dispose();
+    await accumulated.add(x(), targets);
+    expect(Object.keys((await accumulated.apply()).metrics).length).toBeGreaterThan(0);
+  }
+});

@@ -3,6 +3,7 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { applyGradients, unrecorded } from '../host/gradients.js';
 import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tape.js';
+import { compilationOf } from '../host/model.js';
 import { foreignStep } from '../host/step.js';
 import { compiledModel } from '../host/trained-model.js';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
@@ -43,6 +44,8 @@ export class AccumulatedGradients {
   #variables: Variable[] = [];
   #terms: Taken['terms'] = [];
   #samples = 0;
+  /** What `compile` made when the first micro-batch was added: each call of it makes a new one. */
+  #compiled: unknown;
 
   constructor(model: LayersModel) {
     compiledModel(model);
@@ -61,10 +64,11 @@ export class AccumulatedGradients {
    * @param x - The inputs, first dimension the micro-batch. Not disposed.
    * @param y - The targets. Not disposed.
    * @param args - As of `trainStep`; class and sample weights act as they would in the whole batch.
-   * @throws Error if they do not fit the model; model and what was added before are then as they were.
+   * @throws Error if they do not fit the model, or it was compiled since the first of them; model and what was added before are
+   *   then as they were.
    */
   async add(x: NamedTensors, y: NamedTensors, args: BatchWeights = {}): Promise<void> {
-    const trained = compiledModel(this.#model);
+    const trained = this.#trained();
     const { values, result, samples } = await gradientPass('accumulateGradients', trained, x, y, args, {
       take: (loss, variables) => takeGradients(trained, loss, variables),
       disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
@@ -76,6 +80,7 @@ export class AccumulatedGradients {
     this.#variables = variables;
     this.#terms = terms;
     this.#samples += samples;
+    this.#compiled = compilationOf(trained);
     dispose([values, parts]);
   }
 
@@ -83,7 +88,7 @@ export class AccumulatedGradients {
    * Makes one optimizer step with what was added since the last, and begins anew.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
-   * @throws Error if nothing was added.
+   * @throws Error if nothing was added, or the model was compiled since; what was added is then still there.
    */
   async apply(): Promise<DecomposedLoss> {
     if (this.#samples === 0) {
@@ -91,7 +96,7 @@ export class AccumulatedGradients {
         'Expected micro-batches since the last step, got none. Call `await accumulated.add(x, y)` for each of them first.',
       );
     }
-    const trained = compiledModel(this.#model);
+    const trained = this.#trained();
     const loss = this.#loss.means()!;
     const terms = this.#terms;
     try {
@@ -114,6 +119,16 @@ export class AccumulatedGradients {
     } finally {
       loss.dispose();
     }
+  }
+
+  /** @throws Error where it was compiled anew since the first micro-batch: that one's losses and metrics are others. */
+  #trained(): LayersModel {
+    const trained = compiledModel(this.#model);
+    if (this.#samples === 0 || compilationOf(trained) === this.#compiled) return trained;
+    throw new Error(
+      `Expected \`${this.#model.name}\` to be compiled as when the micro-batches were added, got one that was compiled since. ` +
+        'Call `apply()` before `compile`, or `dispose()` to begin anew.',
+    );
   }
 
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */

@@ -61,3 +61,10 @@ export const numberNames = (names: readonly string[]): string[] =>
 
 /** The names of the parts of the data loss that are outputs. */
 export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);
+
+/**
+ * What tells one `compile` of a model from the next: each makes new loss functions.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L517-L583 | LayersModel.compile}
+ */
+export const compilationOf = (model: LayersModel): unknown => internals(model).lossFunctions;

@@ -89,9 +89,10 @@ async function watching<T>(model: LayersModel, run: (layers: EvaluatedLayers) =>
 
 /** Consumes the host's values. */
 async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
-  const penalties = currentPenalties(model);
+  const penalties: Scalar[] = [];
   const means = layers.means();
   try {
+    penalties.push(...currentPenalties(model));
     const numbers = await readNumbers([...values, ...penalties, ...means]);
     const dataIndex = evaluatedDataIndex(model);
     const ofOutputs = numbers[dataIndex]!;

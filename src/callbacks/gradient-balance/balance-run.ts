@@ -1,4 +1,4 @@
-import { dispose, divNoNan, keep, mul, sqrt, square, sum, tidy } from '@tensorflow/tfjs-core';
+import { abs, dispose, divNoNan, keep, max, mul, scalar, sqrt, square, stack, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
@@ -77,7 +77,9 @@ export class BalanceRun {
 function weightsByLayer(model: LayersModel, variables: readonly Variable[]): WeightsByLayer {
   const paths = weightPaths(model);
   const groups = new Map<string, number[]>();
-  variables.forEach(({ name }, index) => {
+  variables.forEach(({ name, trainable }, index) => {
+    // One that was frozen after `compile` is among them, and training leaves it as it is.
+    if (!trainable) return;
     const path = paths.get(name)!;
     groups.set(path, [...(groups.get(path) ?? []), index]);
   });
@@ -117,14 +119,23 @@ function layerBalance(
 type Gradient = Tensor | undefined;
 
 function compare(data: readonly Gradient[], penalty: readonly Gradient[]): [Scalar, Scalar, Scalar] {
-  const [dataNorm, penaltyNorm] = [norm(data), norm(penalty)];
-  const products = data.flatMap((one, index) => {
-    const other = penalty[index];
+  const [ofData, ofPenalty] = [scaled(data), scaled(penalty)];
+  const products = ofData.gradients.flatMap((one, index) => {
+    const other = ofPenalty.gradients[index];
     return one && other ? [sum<Scalar>(mul(one, other))] : [];
   });
-  return [dataNorm, penaltyNorm, divNoNan(divNoNan(sumOf(products), dataNorm), penaltyNorm)];
+  const cosine = divNoNan<Scalar>(divNoNan(sumOf(products), ofData.norm), ofPenalty.norm);
+  return [mul(ofData.largest, ofData.norm), mul(ofPenalty.largest, ofPenalty.norm), cosine];
 }
 
-function norm(gradients: readonly Gradient[]): Scalar {
-  return sqrt(sumOf(gradients.flatMap((gradient) => (gradient ? [sum<Scalar>(square(gradient))] : []))));
+/**
+ * Gradients divided by the largest absolute value among them, and the norm of what that leaves: the squares of small and large
+ * gradients are out of the range of float32.
+ */
+function scaled(gradients: readonly Gradient[]): { gradients: Gradient[]; largest: Scalar; norm: Scalar } {
+  const found = gradients.filter((gradient) => gradient !== undefined);
+  const largest = found.length === 0 ? scalar(0) : max<Scalar>(stack(found.map((one) => max<Scalar>(abs(one)))));
+  const all = gradients.map((gradient) => gradient && divNoNan(gradient, largest));
+  const squares = all.flatMap((gradient) => (gradient ? [sum<Scalar>(square(gradient))] : []));
+  return { gradients: all, largest, norm: sqrt(sumOf(squares)) };
 }
