@@ -65,6 +65,6 @@ export const partNames = ({ outputNames }: LayersModel): string[] => numberNames
 /**
  * What tells one `compile` of a model from the next: each makes new loss functions.
  *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L517-L583 | LayersModel.compile}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L601-L641 | LayersModel.compile}
  */
 export const compilationOf = (model: LayersModel): unknown => internals(model).lossFunctions;
