@@ -340,7 +340,11 @@ describe('bad input', () => {
   const notBuilt = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
 
   it.each<[string, () => unknown, RegExp]>([
-    ['no scalar', run(() => output(model)), /`loss` of `minimize` to return a scalar.*got a tensor of shape \[6,1\]/],
+    [
+      'no scalar',
+      run(() => output(model)),
+      /`loss` of `minimize` to return a scalar.*got a tensor of type float32 and shape \[6,1\]/,
+    ],
     ['an empty record', run(() => ({})), /to return a scalar.*got an object with no keys/],
     ['a promise', run(async () => error(model)), /to return a scalar.*got a Promise.*do not await/],
     ['a string', run(() => 'loss'), /to return a scalar.*got 'loss'/],

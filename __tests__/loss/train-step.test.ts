@@ -1,6 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { trainStep } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
+import { tensorsLeftBy } from '../helpers/memory';
 import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
@@ -30,6 +31,31 @@ it("names the one output's loss and no metric where there is none", async () => 
   const step = await trainStep(regressor(), x(), y());
   expect(step.parts).toEqual({ out: step.data });
   expect(step.metrics).toEqual({});
+});
+
+it('returns tensors that nobody reads, each once, and the same numbers when they are read', async () => {
+  const targets = [y(), tf.ones([6, 1])];
+  const builds: Array<[() => tfjs.LayersModel, tfjs.Tensor | tfjs.Tensor[]]> = [
+    [() => twoOutputs({ metrics: ['mae'] }), targets],
+    [() => regressor({ metrics: ['mae'] }), targets[0]!],
+    [() => classifier(), oneHot(6)],
+  ];
+  const inputs = x();
+  for (const [build, outputs] of builds) {
+    const [own, other] = [build(), build()];
+    const left = await tensorsLeftBy(async () => {
+      const parts = await trainStep(own, inputs, outputs, { returnTensors: true });
+      const { total, data, regularization } = parts;
+      const all = [total, data, regularization, ...Object.values(parts.parts), ...Object.values(parts.metrics!)];
+      expect(new Set(all).size).toBe(all.length);
+      const numbers = await parts.read();
+      const expected = await trainStep(other, inputs, outputs);
+      expect(numbers.regularization).toBeNear(expected.regularization);
+      expect({ ...numbers, regularization: 0 }).toEqual({ ...expected, regularization: 0 });
+      (await trainStep(own, inputs, outputs, { returnTensors: true })).dispose();
+    });
+    expect(left).toBe(0);
+  }
 });
 
 describe('weights', () => {

@@ -1,4 +1,4 @@
-import { addN, clone, dispose, keep, mul, tidy } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { applyGradients, unrecorded } from '../host/gradients.js';
@@ -9,9 +9,10 @@ import { compiledModel } from '../host/trained-model.js';
 import { nameValues, type DecomposedLoss } from '../loss/parts.js';
 import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
-import { readNumbers, sumOf } from '../util/scalars.js';
-import { WeightedMean } from '../util/weighted-mean.js';
+import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
+import { AccumulatedLoss, type AccumulateLossArgs } from './accumulated-loss.js';
 import { gradientPass } from './gradient-pass.js';
+import { MicroBatches, noMicroBatch } from './micro-batches.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.
@@ -22,29 +23,41 @@ import { gradientPass } from './gradient-pass.js';
  * const loss = await accumulated.apply();
  * ```
  *
+ * A loss of your own is called with what `add` is given:
+ *
+ * ```js
+ * const accumulated = accumulateGradients({ loss: (x) => ({ reconstruction, kl }), models: vae, optimizer });
+ * for (const x of microBatches) await accumulated.add(x);
+ * const loss = await accumulated.apply();
+ * ```
+ *
  * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
  * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
  * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
  * each. Metrics are the mean by size too, which for example a precision over the whole batch is not. Your own loss function has to
  * return values whose mean is the loss, not their sum.
  *
- * @param model - A compiled model.
+ * @param model - A compiled model, or a loss of your own with the models and the optimizer that it is for.
  * @returns To be used for any number of steps, one after the other.
- * @throws Error if the model is not compiled.
+ * @throws Error if the model is not compiled, or an argument is not understood.
  */
-export function accumulateGradients(model: LayersModel): AccumulatedGradients {
-  return new AccumulatedGradients(model);
+export function accumulateGradients(model: LayersModel): AccumulatedGradients;
+export function accumulateGradients<Batch extends unknown[]>(args: AccumulateLossArgs<Batch>): AccumulatedLoss<Batch>;
+export function accumulateGradients<Batch extends unknown[]>(
+  model: LayersModel | AccumulateLossArgs<Batch>,
+): AccumulatedGradients | AccumulatedLoss<Batch> {
+  return isPlainObject(model) ? new AccumulatedLoss(model) : new AccumulatedGradients(model);
 }
 
-/** What `accumulateGradients` returns. It holds one tensor a weight, and the losses, while there are micro-batches in it. */
+const isPlainObject = <T extends object>(value: LayersModel | T): value is T => value?.constructor === Object;
+
+/** What `accumulateGradients` returns for a compiled model. It holds one tensor a weight, and the losses, while there are micro-batches in it. */
 export class AccumulatedGradients {
   readonly #model: LayersModel;
-  readonly #loss = new WeightedMean();
-  #gradients = new Map<string, Tensor>();
+  readonly #added = new MicroBatches();
   #variables: Variable[] = [];
   #terms: Taken['terms'] = [];
-  #samples = 0;
-  /** What `compile` made when the first micro-batch was added: each call of it makes a new one. */
+  /** What `compile` made when the last micro-batch was added: each call of it makes a new one. */
   #compiled: unknown;
 
   constructor(model: LayersModel) {
@@ -54,7 +67,7 @@ export class AccumulatedGradients {
 
   /** How many samples the micro-batches since the last step have. */
   get samples(): number {
-    return this.#samples;
+    return this.#added.samples;
   }
 
   /**
@@ -75,33 +88,27 @@ export class AccumulatedGradients {
       restoresWeights: false,
     });
     const { gradients, variables, parts, terms } = result;
-    this.#loss.add([...values, ...parts], samples);
-    this.#gradients = meanBySize(this.#gradients, this.#samples, gradients, samples);
+    this.#added.add(gradients, [...values, ...parts], samples);
     this.#variables = variables;
     this.#terms = terms;
-    this.#samples += samples;
     this.#compiled = compilationOf(trained);
     dispose([values, parts]);
   }
 
   /**
-   * Makes one optimizer step with what was added since the last, and begins anew.
+   * Makes one optimizer step with what was added since the last, and begins again.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
    * @throws Error if nothing was added, or the model was compiled since; what was added is then still there.
    */
   async apply(): Promise<DecomposedLoss> {
-    if (this.#samples === 0) {
-      throw new Error(
-        'Expected micro-batches since the last step, got none. Call `await accumulated.add(x, y)` for each of them first.',
-      );
-    }
+    if (this.samples === 0) throw noMicroBatch('add(x, y)');
     const trained = this.#trained();
-    const loss = this.#loss.means()!;
+    const loss = this.#added.means()!;
     const terms = this.#terms;
     try {
-      const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#gradients.get(name) }));
-      applyGradients(trained, gradients);
+      const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#added.gradients.get(name) }));
+      applyGradients(trained.optimizer, gradients);
       this.dispose();
       const numbers = await readNumbers([loss]);
       const [data, regularization, ofOutputs, ...termValues] = numbers.slice(-3 - terms.length);
@@ -114,6 +121,7 @@ export class AccumulatedGradients {
           ofOutputs!,
           numbers.slice(1, -3 - terms.length),
           terms.map((term, index) => ({ ...term, value: termValues[index]! })),
+          sumOfNumbers,
         ),
       };
     } finally {
@@ -124,7 +132,7 @@ export class AccumulatedGradients {
   /** @throws Error where it was compiled anew since the first micro-batch: that one's losses and metrics are others. */
   #trained(): LayersModel {
     const trained = compiledModel(this.#model);
-    if (this.#samples === 0 || compilationOf(trained) === this.#compiled) return trained;
+    if (this.samples === 0 || compilationOf(trained) === this.#compiled) return trained;
     throw new Error(
       `Expected \`${this.#model.name}\` to be compiled as when the micro-batches were added, got one that was compiled since. ` +
         'Call `apply()` before `compile`, or `dispose()` to begin anew.',
@@ -133,12 +141,9 @@ export class AccumulatedGradients {
 
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
   dispose(): void {
-    dispose([...this.#gradients.values()]);
-    this.#gradients = new Map();
+    this.#added.dispose();
     this.#variables = [];
     this.#terms = [];
-    this.#loss.dispose();
-    this.#samples = 0;
   }
 }
 
@@ -176,27 +181,4 @@ function takeGradients(
     dispose(parts);
     throw error;
   }
-}
-
-/**
- * The mean of gradients by the samples they are of, by the weights' names; disposes both. With nothing before, it is the
- * new gradients bit for bit.
- */
-function meanBySize(
-  before: Map<string, Tensor>,
-  samplesBefore: number,
-  gradients: Map<string, Tensor>,
-  samples: number,
-): Map<string, Tensor> {
-  const share = samples / (samplesBefore + samples);
-  const mean = new Map<string, Tensor>();
-  for (const name of new Set([...before.keys(), ...gradients.keys()])) {
-    const [old, added] = [before.get(name), gradients.get(name)];
-    // A weight that is frozen or freed on the way has a gradient in some of the micro-batches.
-    const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
-    mean.set(name, keep(tidy(() => addN(weighted()))));
-    old?.dispose();
-    added?.dispose();
-  }
-  return mean;
 }

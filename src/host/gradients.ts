@@ -86,7 +86,10 @@ export function unrecorded<T>(operations: () => T): T {
  *   their moments by place.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/optimizers/optimizer.ts#L65-L68 | Optimizer.minimize}
  */
-export function applyGradients({ optimizer }: LayersModel, gradients: Array<{ name: string; tensor?: Tensor }>): void {
+export function applyGradients(
+  optimizer: Optimizer,
+  gradients: Array<{ name: string; tensor: Tensor | undefined }>,
+): void {
   optimizer.applyGradients(gradients as Parameters<Optimizer['applyGradients']>[0]);
 }
 

@@ -83,7 +83,7 @@ export function computeLoss(
     total,
     data: data === total ? keep(clone(data)) : keptOrCopied(data),
     regularization: keptOrCopied(regularization),
-    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(part)])),
+    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(cast(part, 'float32'))])),
     weights: factors,
   }));
 }
@@ -115,9 +115,12 @@ function checkedParts(caller: string, value: unknown): { [part: string]: Scalar 
 }
 
 const describeResult = (value: unknown): string =>
-  value instanceof Tensor ? `a tensor of shape [${value.shape}]` : describe(value);
+  value instanceof Tensor ? `a tensor of type ${value.dtype} and shape [${value.shape}]` : describe(value);
 
-const isScalar = (value: unknown): value is Scalar => value instanceof Tensor && value.rank === 0;
+const NUMERIC = ['float32', 'int32', 'bool'];
+
+const isScalar = (value: unknown): value is Scalar =>
+  value instanceof Tensor && value.rank === 0 && NUMERIC.includes(value.dtype);
 
 interface Term {
   name: string;

@@ -104,7 +104,7 @@ async function decompose(model: LayersModel, values: Scalar[], layers: Evaluated
       total: data + regularization,
       data,
       regularization,
-      ...nameValues(model, ofOutputs, numbers.slice(dataIndex + 1, values.length), terms),
+      ...nameValues(model, ofOutputs, numbers.slice(dataIndex + 1, values.length), terms, sumOfNumbers),
     };
   } finally {
     dispose([...values, ...penalties, ...means]);

@@ -1,7 +1,9 @@
-import { clone, dispose, keep, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, clone, dispose, keep, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { handOver, unrecorded } from '../host/gradients.js';
-import { readNumbers } from '../util/scalars.js';
-import type { DecomposedLoss, NamedNumbers } from './parts.js';
+import type { StepLoss } from '../host/step.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
+import { nameValues, type DecomposedLoss, type NamedNumbers } from './parts.js';
 
 /**
  * A loss in its parts, still on the device: nothing is read until `read`. The tensors are the active tidy's, as those of
@@ -54,6 +56,21 @@ export function lossParts(tensors: LossTensors): LossParts {
   };
   handOver([...seen]);
   return { ...made, read: () => readLoss(made), dispose: () => disposeLoss(made) };
+}
+
+/**
+ * The loss of a step in its parts, still on the device; nothing is read.
+ *
+ * @param values - As for `readStep`; with `step` they become part of the result, or are disposed.
+ */
+export function stepTensors(model: LayersModel, values: readonly Scalar[], step: StepLoss): LossTensors {
+  const { data, ofOutputs, terms, penalties } = step;
+  const sum = (scalars: Scalar[]): Scalar => (scalars.length === 1 ? scalars[0]! : keep(addN(scalars)));
+  const regularization = keep(sumOf(penalties));
+  const named = nameValues(model, ofOutputs, values.slice(1), terms, sum);
+  const used = new Set([data, regularization, ...Object.values(named.parts)]);
+  dispose([ofOutputs, ...terms.map(({ value }) => value), ...penalties].filter((scalar) => !used.has(scalar)));
+  return { total: values[0]!, data, regularization, ...named };
 }
 
 /** Reads numbers in one transfer, which begins at once, and disposes the tensors. */

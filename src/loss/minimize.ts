@@ -60,11 +60,7 @@ export function minimize(
   loss: CustomLoss,
   args: MinimizeArgs = {},
 ): LossParts | Promise<DecomposedLoss> {
-  if (typeof optimizer?.minimize !== 'function') {
-    throw new Error(
-      `Expected \`optimizer\` of \`minimize\` to be a tf.Optimizer, got ${describe(optimizer)}. Pass tf.train.adam().`,
-    );
-  }
+  checkOptimizer('minimize', optimizer);
   checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors', 'warn']);
   checkFlag('minimize', 'warn', args.warn);
   refuseWithinLoss('minimize');
@@ -77,6 +73,20 @@ export function minimize(
 }
 
 function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] | undefined): LossTensors {
+  return differentiated(checked, (loss) => ({ cost: optimizer.minimize(loss, true, variables) })).tensors;
+}
+
+/**
+ * Runs something that takes gradients of a loss.
+ *
+ * @param run - Is given the loss, penalties included, and returns, as `cost`, the value of it that counts.
+ * @returns The parts of that value, kept, and what `run` returned.
+ * @throws Error where it throws; no tensor is left then, and no weight is moved by forward passes.
+ */
+export function differentiated<T extends { cost: Scalar | null }>(
+  checked: CheckedLoss,
+  run: (loss: () => Scalar) => T,
+): { tensors: LossTensors; result: T } {
   const evaluated: LossTensors[] = [];
   const evaluate = (): Scalar => {
     const tensors = computeLoss(checked);
@@ -84,11 +94,11 @@ function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] 
     return tensors.total;
   };
   try {
-    const cost = cleanly(checked, () => explained(checked, () => optimizer.minimize(evaluate, true, variables)));
+    const result = cleanly(checked, () => explained(checked, () => run(evaluate)));
     // An optimizer may evaluate the loss several times; what counts is the value that it returns.
-    const found = evaluated.find(({ total }) => total === cost) ?? evaluated.at(-1)!;
+    const found = evaluated.find(({ total }) => total === result.cost) ?? evaluated.at(-1)!;
     evaluated.filter((one) => one !== found).forEach(disposeParts);
-    return { ...found, total: keep(cost ?? found.data) };
+    return { tensors: { ...found, total: keep(result.cost ?? found.data) }, result };
   } catch (error) {
     evaluated.forEach(disposeParts);
     dispose(evaluated.map(({ total }) => total));
@@ -139,6 +149,14 @@ function inTidy<T>(run: () => T): T {
 
 const returned = (tensors: LossTensors, returnTensors: boolean | undefined): LossParts | Promise<DecomposedLoss> =>
   returnTensors ? lossParts(tensors) : readLoss(tensors);
+
+/** @throws Error that names the argument. */
+export function checkOptimizer(caller: string, optimizer: Optimizer): void {
+  if (typeof optimizer?.minimize === 'function') return;
+  throw new Error(
+    `Expected \`optimizer\` of \`${caller}\` to be a tf.Optimizer, got ${describe(optimizer)}. Pass tf.train.adam().`,
+  );
+}
 
 /** @throws Error where a loss is running: what is computed there belongs to its gradients. */
 export function refuseWithinLoss(caller: string): void {

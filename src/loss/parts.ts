@@ -3,7 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, numberNames, partNames } from '../host/model.js';
 import type { TermPart } from '../host/loss-on-tape.js';
 import type { StepLoss } from '../host/step.js';
-import { sumByName } from '../regularizers/penalty-groups.js';
+import { groupBy } from '../util/group-by.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 
 /** Numbers by name. */
@@ -33,9 +33,16 @@ export interface DecomposedLoss {
   metrics: NamedNumbers;
 }
 
-/** A named part of the data loss that is no output's, as a number. */
-export interface TermValue extends Pick<TermPart, 'layer' | 'name' | 'weight'> {
-  value: number;
+/** A named part of the data loss that is no output's, as a number or as a scalar on the device. */
+export interface TermValue<T = number> extends Pick<TermPart, 'layer' | 'name' | 'weight'> {
+  value: T;
+}
+
+/** What `nameValues` names. */
+interface NamedValues<T> {
+  parts: { [name: string]: T };
+  weights: NamedNumbers;
+  metrics: { [name: string]: T };
 }
 
 /**
@@ -44,30 +51,28 @@ export interface TermValue extends Pick<TermPart, 'layer' | 'name' | 'weight'> {
  * @param ofOutputs - The data loss of all outputs, which is the only output's where there is one: the host repeats it only for
  *   several.
  * @param values - One value for each name of `lossNames(model)` after the first.
- * @param terms - What `lossTerm` layers added; those of one layer add up.
+ * @param terms - What `lossTerm` layers added.
+ * @param sum - Adds up the terms of one layer.
  */
-export function nameValues(
+export function nameValues<T>(
   model: LayersModel,
-  ofOutputs: number,
-  values: readonly number[],
-  terms: readonly TermValue[],
-): Pick<DecomposedLoss, 'parts' | 'weights' | 'metrics'> {
+  ofOutputs: T,
+  values: readonly T[],
+  terms: ReadonlyArray<TermValue<T>>,
+  sum: (values: T[]) => T,
+): NamedValues<T> {
   const names = partNames(model);
   const count = names.length === 1 ? 0 : names.length;
   const own = count === 0 ? [ofOutputs] : values.slice(0, count);
   const metricNames = lossNames(model).slice(1 + count);
   const termNames = namesOfTerms(terms);
+  const termsByName = groupBy(terms, (term) => termNames[terms.indexOf(term)]);
+  const ofTerms = [...termsByName].map(([name, group]) => [name, sum(group.map(({ value }) => value))] as const);
   return {
-    parts: Object.fromEntries([
-      ...names.map((name, index) => [name, own[index]!] as const),
-      ...sumByName(
-        termNames,
-        terms.map(({ value }) => value),
-      ),
-    ]),
+    parts: Object.fromEntries([...names.map((name, index) => [name, own[index]!] as const), ...ofTerms]),
     weights: Object.fromEntries([
       ...names.map((name) => [name, 1] as const),
-      ...terms.map(({ weight }, index) => [termNames[index]!, weight] as const),
+      ...[...termsByName].map(([name, group]) => [name, group.at(-1)!.weight] as const),
     ]),
     metrics: Object.fromEntries(metricNames.map((name, index) => [name, values[count + index]!])),
   };
@@ -98,7 +103,13 @@ export async function readStep(model: LayersModel, values: readonly Scalar[], st
     total: numbers[0]!,
     data: dataLoss,
     regularization: sumOfNumbers(numbers.slice(first + terms.length, scalars.length)),
-    ...nameValues(model, numbers[scalars.length] ?? dataLoss, numbers.slice(1, values.length), termValues),
+    ...nameValues(
+      model,
+      numbers[scalars.length] ?? dataLoss,
+      numbers.slice(1, values.length),
+      termValues,
+      sumOfNumbers,
+    ),
   };
 }
 

@@ -5,6 +5,7 @@ import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from 
 import { compiledModel } from '../host/trained-model.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkData, checkFlag, type ClassWeights, type NamedTensors } from '../util/arguments.js';
+import { lossParts, stepTensors, type LossParts } from './loss-parts.js';
 import { readStep, type DecomposedLoss } from './parts.js';
 import { weightingBy } from './sample-weights.js';
 
@@ -21,8 +22,10 @@ export interface BatchWeights {
   sampleWeight?: NamedTensors | undefined;
 }
 
-/** What `trainStep` takes beside the model and the batch. */
+/** What `trainStep` takes in addition to the model and the batch. */
 export interface TrainStepArgs extends BatchWeights {
+  /** Whether to return tensors, from which nothing is read until `read()`. Default `false`: numbers. */
+  returnTensors?: boolean | undefined;
   /**
    * Whether to warn, once a model, where it declares regularizers that training does not apply. Default `true`.
    */
@@ -37,7 +40,8 @@ export interface TrainStepArgs extends BatchWeights {
  * @param model - A compiled model.
  * @param x - The batch's inputs, first dimension the batch. Not disposed.
  * @param y - The batch's targets. Not disposed.
- * @returns The loss in its parts at the weights before the step, read from the backend in one transfer.
+ * @returns The loss in its parts at the weights before the step, read from the backend in one transfer. With `returnTensors`,
+ *   `LossParts` with the metrics: tensors that the caller disposes.
  * @throws Error if the model is not compiled, or the batch is empty, or the weights do not fit it; the model is then
  *   as it was. Also, after the step, if it is not the one of tf.LayersModel.
  */
@@ -45,16 +49,29 @@ export async function trainStep(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
+  args: TrainStepArgs & { returnTensors: true },
+): Promise<LossParts>;
+export async function trainStep(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
+  args?: TrainStepArgs,
+): Promise<DecomposedLoss>;
+export async function trainStep(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
   args: TrainStepArgs = {},
-): Promise<DecomposedLoss> {
+): Promise<DecomposedLoss | LossParts> {
   const trained = compiledModel(model);
   checkData('trainStep', 'x', x);
   checkData('trainStep', 'y', y);
-  checkArguments('trainStep', args, ['classWeight', 'sampleWeight', 'warn']);
+  checkArguments('trainStep', args, ['classWeight', 'sampleWeight', 'returnTensors', 'warn']);
   checkFlag('trainStep', 'warn', args.warn);
   if (args.warn !== false) warnOfDroppedRegularizers(model);
   const batch = await standardizeBatch(trained, x, y, args.classWeight);
   const { values, step } = runWatched(trained, batch, args.sampleWeight);
+  if (args.returnTensors) return lossParts(stepTensors(trained, values, step));
   try {
     return await readStep(trained, values, step);
   } finally {

@@ -1,0 +1,157 @@
+import type * as tfjs from '@tensorflow/tfjs';
+import { minimize, type CustomLoss } from 'tfjs-decomposed-loss';
+import { accumulateGradients } from 'tfjs-decomposed-loss/gradients';
+import { tf } from '../helpers/backend';
+import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
+import { data, regressor, state } from '../helpers/models';
+import { relativeError, weightsOf } from '../helpers/recorded-gradients';
+
+const [x, y] = [data([9, 4]), data([9, 1], 2)];
+const sizes = [2, 3, 4];
+const [inputs, targets] = [tf.split(x, sizes), tf.split(y, sizes)];
+
+/** The parts of the loss of a batch: how well the model fits, and how large its output is. */
+const partsOf = (model: tfjs.LayersModel) => (x: tfjs.Tensor, y: tfjs.Tensor) => {
+  const output = model.apply(x, { training: true }) as tfjs.Tensor;
+  return {
+    fit: tf.losses.meanSquaredError<tfjs.Tensor, tfjs.Scalar>(y, output),
+    size: tf.mean<tfjs.Scalar>(output.abs()),
+  };
+};
+
+const optimizers: Array<[name: string, make: () => tfjs.Optimizer]> = [
+  ['sgd', () => tf.train.sgd(0.1)],
+  ['momentum', () => tf.train.momentum(0.1, 0.9)],
+  ['adam', () => tf.train.adam(0.01)],
+];
+
+/** A step in micro-batches, and the same at once; the weight of a part is that of an annealed one. */
+function twoWays(make: () => tfjs.Optimizer) {
+  const [own, whole] = [regressor({ optimizer: make() }), regressor({ optimizer: make() })];
+  const weights = { size: () => 0.25 };
+  const accumulated = accumulateGradients({
+    loss: partsOf(own),
+    models: own,
+    variables: own,
+    optimizer: own.optimizer,
+    weights,
+  });
+  const atOnce = () =>
+    minimize(whole.optimizer, () => partsOf(whole)(x, y), { models: whole, variables: whole, weights });
+  return { own, whole, accumulated, atOnce };
+}
+
+describe.each(optimizers)('with %s', (_, make) => {
+  it('makes the step of minimize on the whole batch, the penalty counted once', async () => {
+    const { own, whole, accumulated, atOnce } = twoWays(make);
+    for (let step = 0; step < 3; step += 1) {
+      for (const [index, one] of inputs.entries()) await accumulated.add(one, targets[index]!);
+      expect(accumulated.samples).toBe(9);
+      const [loss, expected] = [await accumulated.apply(), await atOnce()];
+      expect(accumulated.samples).toBe(0);
+      expect(loss.total).toBeNear(expected.total);
+      expect(loss.data).toBeNear(expected.data);
+      expect(loss.regularization).toBeNear(expected.regularization);
+      expect(Object.keys(loss.parts)).toEqual(['fit', 'size']);
+      expect(loss.parts['size']).toBeNear(expected.parts['size']!);
+      expect(loss.weights).toEqual({ fit: 1, size: 0.25 });
+      const [received, start] = [weightsOf(own), weightsOf(regressor())].map((all) => [...all.values()]);
+      [...weightsOf(whole).values()].forEach((weight, index) =>
+        expect(relativeError(received![index]!, weight, start![index])).toBeLessThan(1e-6),
+      );
+    }
+  });
+
+  it('makes the step of minimize bit for bit from one micro-batch, what the optimizer keeps included', async () => {
+    const { own, whole, accumulated, atOnce } = twoWays(make);
+    for (let step = 0; step < 3; step += 1) {
+      await accumulated.add(x, y);
+      await accumulated.apply();
+      await atOnce();
+    }
+    expect(await state(own)).toEqual(await state(whole));
+  });
+});
+
+it('moves every trainable variable by default, in the order of optimizer.minimize', async () => {
+  const [own, other] = [tf.variable(tf.scalar(2)), tf.variable(tf.scalar(2))];
+  const optimizers = [tf.train.momentum(0.1, 0.9), tf.train.momentum(0.1, 0.9)] as const;
+  const accumulated = accumulateGradients({
+    loss: (size: number) => own.square().mul<tfjs.Scalar>(size),
+    optimizer: optimizers[0],
+  });
+  for (let step = 0; step < 3; step += 1) {
+    await accumulated.add(1);
+    await accumulated.apply();
+    await minimize(optimizers[1], () => other.square());
+  }
+  expect(own.dataSync()).toEqual(other.dataSync());
+  tf.dispose([own, other]);
+});
+
+it('takes the size from the first tensor, also within an array or an object, or from a number', async () => {
+  const slope = tf.variable(tf.scalar(1));
+  const loss: (...batch: unknown[]) => tfjs.Scalar = () => slope.square();
+  const accumulated = accumulateGradients({ loss, optimizer: tf.train.sgd(0.1), variables: slope });
+  await accumulated.add({ scale: tf.scalar(3), xs: [x] });
+  await accumulated.add(3, x);
+  await accumulated.add([y]);
+  expect(accumulated.samples).toBe(9 + 3 + 9);
+  accumulated.dispose();
+  slope.dispose();
+});
+
+it('leaves no tensor, also of steps that nobody makes', async () => {
+  const { accumulated } = twoWays(() => tf.train.adam(0.01));
+  await accumulated.add(x, y);
+  await accumulated.apply();
+  const left = await tensorsLeftBy(async () => {
+    for (let step = 0; step < 20; step += 1) {
+      for (const [index, one] of inputs.entries()) await accumulated.add(one, targets[index]!);
+      if (step % 2 === 0) await accumulated.apply();
+      else accumulated.dispose();
+    }
+    accumulated.dispose();
+  });
+  expect(left).toBe(0);
+});
+
+describe('bad input', () => {
+  const model = regressor();
+  const good = { loss: partsOf(model), models: model, variables: model, optimizer: tf.train.sgd(0.1) };
+
+  it('keeps what was added before a micro-batch that fails', async () => {
+    let isFailing = false;
+    const loss = (x: tfjs.Tensor, y: tfjs.Tensor): Record<string, tfjs.Scalar> => {
+      const { fit, size } = partsOf(model)(x, y);
+      return isFailing ? { fit, other: size } : { fit, size };
+    };
+    const accumulated = accumulateGradients({ ...good, loss });
+    await accumulated.add(x, y);
+    isFailing = true;
+    await expect(accumulated.add(x, y)).rejects.toThrow(
+      /the same parts for each micro-batch.*`fit`, `other` after `fit`, `size`/,
+    );
+    expect(await tensorsLeftByFailing(() => accumulated.add(x, y))).toBe(0);
+    expect(accumulated.samples).toBe(9);
+    accumulated.dispose();
+  });
+
+  it('says what is missing', async () => {
+    const accumulated = accumulateGradients(good);
+    await expect(accumulated.apply()).rejects.toThrow(/got none\. Call `await accumulated\.add\(…\)`/);
+    const anything = accumulateGradients({ ...good, loss: (() => model.apply(x)) as CustomLoss });
+    await expect(anything.add()).rejects.toThrow(/to tell how many samples.*got undefined/);
+    await expect(anything.add(...([0] as unknown as []))).rejects.toThrow(/got the size 0/);
+    await expect(anything.add(...([x] as unknown as []))).rejects.toThrow(/`loss` of `accumulateGradients` to return/);
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['no optimizer', { optimizer: 'sgd' }, /`optimizer` of `accumulateGradients`.*got 'sgd'/],
+    ['no function', { loss: 3 }, /`loss` of `accumulateGradients` to be a function/],
+    ['an unknown option', { model }, /of `accumulateGradients`, got `model`/],
+    ['no variable', { variables: [] }, /`variables` of `accumulateGradients`/],
+  ])('%s', (_, wrong, message) => {
+    expect(() => accumulateGradients({ ...good, ...wrong })).toThrow(message);
+  });
+});

@@ -1,0 +1,159 @@
+import { Tensor, dispose, keep, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
+import { applyGradients, registeredVariables } from '../host/gradients.js';
+import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
+import type { LossTensors } from '../loss/loss-parts.js';
+import {
+  checkOptimizer,
+  checkedVariables,
+  differentiated,
+  refuseWithinLoss,
+  type Trainable,
+} from '../loss/minimize.js';
+import type { DecomposedLoss, NamedNumbers } from '../loss/parts.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
+import { readNumbers } from '../util/scalars.js';
+import { MicroBatches, noMicroBatch } from './micro-batches.js';
+
+/** What `accumulateGradients` takes for a loss of your own. */
+export interface AccumulateLossArgs<Batch extends unknown[]> extends CustomLossArgs {
+  /**
+   * The loss of a micro-batch, a mean over its samples: a scalar, which is the part `loss`, or scalars by name.
+   *
+   * @param batch - What `add` is given.
+   */
+  loss: (...batch: Batch) => Scalar | { [part: string]: Scalar };
+  /** Makes the step. */
+  optimizer: Optimizer;
+  /** What to move. Default, as in `optimizer.minimize`: every trainable variable there is. */
+  variables?: Trainable | readonly Trainable[] | undefined;
+}
+
+const CALLER = 'accumulateGradients';
+
+/**
+ * What `accumulateGradients` returns for a loss of your own. It holds one tensor a weight, and the losses, while there are
+ * micro-batches in it.
+ */
+export class AccumulatedLoss<Batch extends unknown[]> {
+  readonly #args: AccumulateLossArgs<Batch>;
+  readonly #variables: Variable[] | undefined;
+  readonly #added = new MicroBatches();
+  #names: string[] = [];
+  #weights: NamedNumbers = {};
+
+  constructor(args: AccumulateLossArgs<Batch>) {
+    checkArguments(CALLER, args, ['loss', 'models', 'optimizer', 'variables', 'weights']);
+    checkOptimizer(CALLER, args.optimizer);
+    checkedLoss(CALLER, args.loss, args);
+    this.#args = args;
+    this.#variables = checkedVariables(CALLER, args.variables);
+  }
+
+  /** How many samples the micro-batches since the last step have. */
+  get samples(): number {
+    return this.#added.samples;
+  }
+
+  /**
+   * Adds a micro-batch: one forward and one backward pass, at the current weights. Nothing is read from the backend.
+   *
+   * @param batch - What the loss is called with. The first tensor or number in it tells the size: a tensor by its first
+   *   dimension, also within an array or an object. Not disposed.
+   * @throws Error if the loss throws or its parts are not understood; what was added before is then as it was.
+   */
+  async add(...batch: Batch): Promise<void> {
+    refuseWithinLoss('add');
+    const { loss, optimizer } = this.#args;
+    const samples = sizeOf(batch);
+    const checked = checkedLoss(CALLER, () => loss(...batch), this.#args);
+    const { tensors, result } = differentiated(checked, (total) => {
+      const { value, grads } = optimizer.computeGradients(total, this.#variables);
+      return { cost: value, grads };
+    });
+    const found = Object.entries(result.grads).filter(([, gradient]) => gradient !== null);
+    const gradients = new Map(found.map(([name, gradient]) => [name, keep(gradient)]));
+    try {
+      const names = Object.keys(tensors.parts);
+      this.#checkNames(names);
+      this.#added.add(gradients, valuesOf(tensors), samples);
+      this.#names = names;
+      this.#weights = tensors.weights;
+    } finally {
+      dispose([...gradients.values(), ...valuesOf(tensors)]);
+    }
+  }
+
+  /**
+   * Makes one optimizer step with what was added since the last, and begins again.
+   *
+   * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
+   * @throws Error if nothing was added.
+   */
+  async apply(): Promise<DecomposedLoss> {
+    if (this.samples === 0) throw noMicroBatch('add(…)');
+    const [names, weights] = [this.#names, this.#weights];
+    const loss = this.#added.means()!;
+    try {
+      applyGradients(this.#args.optimizer, this.#gradients());
+      this.dispose();
+      const [total, data, regularization, ...parts] = await readNumbers([loss]);
+      return {
+        total: total!,
+        data: data!,
+        regularization: regularization!,
+        parts: Object.fromEntries(names.map((name, index) => [name, parts[index]!])),
+        weights,
+        metrics: {},
+      };
+    } finally {
+      loss.dispose();
+    }
+  }
+
+  /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
+  dispose(): void {
+    this.#added.dispose();
+    this.#names = [];
+    this.#weights = {};
+  }
+
+  /** As `optimizer.minimize` has them: with `variables` an entry for each, else one for each that has a gradient. */
+  #gradients(): Array<{ name: string; tensor: Tensor | undefined }> {
+    const { gradients } = this.#added;
+    const variables = this.#variables ?? registeredVariables().filter(({ name }) => gradients.has(name));
+    return variables.map(({ name }) => ({ name, tensor: gradients.get(name) }));
+  }
+
+  #checkNames(names: readonly string[]): void {
+    if (this.samples === 0 || names.join() === this.#names.join()) return;
+    throw new Error(
+      `Expected \`loss\` of \`${CALLER}\` to have the same parts for each micro-batch of a step, got ${list(names)} after ` +
+        `${list(this.#names)}. Return 0 for a part that a micro-batch does not have.`,
+    );
+  }
+}
+
+const valuesOf = ({ total, data, regularization, parts }: LossTensors): Scalar[] => [
+  total,
+  data,
+  regularization,
+  ...(Object.values(parts) as Scalar[]),
+];
+
+function sizeOf(batch: readonly unknown[]): number {
+  const sizes = batch.flatMap(sizesIn);
+  const [size] = sizes;
+  if (size !== undefined && Number.isInteger(size) && size > 0) return size;
+  throw new Error(
+    `Expected the first tensor or number that \`add\` is given to tell how many samples the micro-batch has, got ` +
+      `${size === undefined ? describe(batch[0]) : `the size ${size}`}. Call \`add(x)\` with the tensors of the ` +
+      'micro-batch, or `add(32)`.',
+  );
+}
+
+function sizesIn(value: unknown): number[] {
+  if (typeof value === 'number') return [value];
+  if (value instanceof Tensor) return (value as Tensor).shape.slice(0, 1);
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(sizesIn);
+}
