@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import ts from 'typescript';
 import { inTemporaryFolder, main, node, npm, root, run } from './helpers.mjs';
+import { readFinding } from './setup/tfjs-node.mjs';
 
 /**
  * The JavaScript blocks of a page as ES modules: each after the preamble, the block that follows "after these lines:", if the
@@ -41,26 +43,63 @@ async function makeProject(folder) {
   fs.writeFileSync(path.join(folder, 'topology.json'), JSON.stringify(modelTopology.model_config));
 }
 
-/** Runs every block of the README and of the guides as a file of its own in a process of its own. */
+/**
+ * Checks the types of files against those that the package ships, as an editor does in JavaScript.
+ *
+ * @throws Error that lists what is wrong, but for lines where TensorFlow.js itself returns a union that only a cast would narrow.
+ */
+function checkTypes(files) {
+  const program = ts.createProgram(files, {
+    ...{ allowJs: true, checkJs: true, strict: true, noImplicitAny: false, noEmit: true, skipLibCheck: true },
+    ...{ module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022 },
+    ...{ types: ['node'], typeRoots: [path.join(root, 'node_modules', '@types')] },
+  });
+  const wrong = ts.getPreEmitDiagnostics(program).flatMap(({ file, start, messageText }) => {
+    const { line } = file.getLineAndCharacterOfPosition(start);
+    const code = file.text.split('\n')[line];
+    const text = `${path.basename(file.fileName)}: ${code.trim()}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+    return /\b(apply|predict|arraySync)\(/.test(code) ? [] : [text];
+  });
+  if (wrong.length > 0) throw new Error(wrong.join('\n'));
+}
+
+/**
+ * Runs every block of the README and of the guides as a file of its own in a process of its own, those of the README on
+ * tfjs-node too, and checks the types of all.
+ */
 await main(() =>
   inTemporaryFolder(async (folder) => {
     await makeProject(folder);
+    const blocks = PAGES.flatMap((page) =>
+      modulesOf(page).map((block, number) => ({ ...block, page, name: `${path.basename(page, '.md')}-${number + 1}` })),
+    );
+    const onNode = blocks
+      .filter(({ page }) => page === 'README.md' && readFinding()?.usable)
+      .map(({ code, name, ...block }) => {
+        return {
+          ...block,
+          name: `${name}-node`,
+          code: code.replaceAll("'@tensorflow/tfjs'", "'@tensorflow/tfjs-node'"),
+        };
+      });
+    const all = [...blocks, ...onNode];
+    for (const { name, code } of all) fs.writeFileSync(path.join(folder, `${name}.mjs`), code);
     const failed = [];
-    const queue = PAGES.flatMap((page) => modulesOf(page).map((module, number) => ({ page, number, ...module })));
-    const count = queue.length;
+    const attempt = (what, run) =>
+      run.catch((error) => failed.push(`${what}: ${error.message}\n${error.output?.slice(-1500)}`));
+    const queue = [...all];
     const work = async () => {
       for (let next = queue.shift(); next; next = queue.shift()) {
-        const { page, number, line, code } = next;
-        const file = path.join(folder, `${path.basename(page, '.md')}-${number + 1}.mjs`);
-        fs.writeFileSync(file, code);
-        const args = ['--require', path.join(root, 'scripts', 'node-24.cjs'), file];
-        await node(args, { cwd: folder, quiet: true, minutes: 2 }).catch((error) =>
-          failed.push(`${page}:${line}: ${error.message}\n${error.output?.slice(-1500)}`),
-        );
+        const args = ['--require', path.join(root, 'scripts', 'node-24.cjs'), path.join(folder, `${next.name}.mjs`)];
+        await attempt(`${next.page}:${next.line}`, node(args, { cwd: folder, quiet: true, minutes: 2 }));
       }
     };
     await Promise.all([work(), work()]);
-    console.log(`${count - failed.length} of ${count} blocks on ${PAGES.length} pages run`);
+    const files = blocks.map(({ name }) => path.join(folder, `${name}.mjs`));
+    await attempt('types', Promise.resolve(files).then(checkTypes));
     if (failed.length > 0) throw new Error(failed.join('\n\n'));
+    console.log(
+      `${blocks.length} blocks on ${PAGES.length} pages run and have the right types; ${onNode.length} run on tfjs-node too`,
+    );
   }),
 );
