@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { inTemporaryFolder, main, node, npm, root, run } from './helpers.mjs';
+import { inTemporaryFolder, main, node, npm, root } from './helpers.mjs';
 
 const tool = (name, args, options) => npm(['exec', '--yes', `--package=${name}`, '--', ...args], options);
 
@@ -20,7 +20,18 @@ const MANAGERS = {
   'yarn 1': (packages, at) => tool('yarn@1', ['yarn', 'add', '--silent', '--non-interactive', ...packages], at),
 };
 
-/** Installs the packed package with each package manager in an empty project, and runs the README's first example there. */
+/** Other runtimes, with how they run a file. */
+const RUNTIMES = [
+  ['bun', 'run'],
+  ['deno', 'run', '--allow-all'],
+];
+
+function checkPrinted(printed) {
+  const lines = printed.match(/^Epoch \d\/3 +loss .* = data .* \+ regularization .*$/gm) ?? [];
+  if (lines.length !== 3) throw new Error(`Expected three lines, got:\n${printed}`);
+}
+
+/** Installs the packed package with each package manager in an empty project, and runs the README's first example there, also on Bun and Deno. */
 await main(() =>
   inTemporaryFolder(async (folder) => {
     const packed = await npm(['pack', '--json', '--pack-destination', folder], { quiet: true });
@@ -34,14 +45,12 @@ await main(() =>
       fs.writeFileSync(path.join(project, 'first.mjs'), example);
       try {
         await install(['@tensorflow/tfjs', path.join(folder, filename)], { cwd: project, quiet: true });
-        const printed = await node(['first.mjs'], { cwd: project, quiet: true });
-        const lines = printed.match(/^Epoch \d\/3 +loss .* = data .* \+ regularization .*$/gm) ?? [];
-        if (lines.length !== 3) throw new Error(`Expected three lines, got:\n${printed}`);
+        checkPrinted(await node(['first.mjs'], { cwd: project, quiet: true }));
         console.log(`${name}: installed, and the first example ran`);
-        for (const runtime of name === 'npm' ? ['bun', 'deno'] : []) {
-          const args = runtime === 'deno' ? ['deno', 'run', '--allow-all', 'first.mjs'] : ['bun', 'first.mjs'];
-          if (!process.argv.includes(`--${runtime}`)) continue;
-          await run(args[0], args.slice(1), { cwd: project });
+        if (name !== 'npm') continue;
+        for (const [runtime, ...args] of RUNTIMES) {
+          checkPrinted(await tool(runtime, [runtime, ...args, 'first.mjs'], { cwd: project, quiet: true }));
+          console.log(`${runtime}: the first example ran`);
         }
       } catch (error) {
         failed.push(`${name}: ${error.message}\n${error.output?.slice(-1000) ?? ''}`);
