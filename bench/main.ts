@@ -3,13 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { arch, cpus, platform } from 'node:os';
 import * as tf from '@tensorflow/tfjs-node';
+import { inBrowsers } from './browsers.js';
 import { chart } from './chart.js';
 import { byTerms, byWeights } from './growth.js';
 import { kerasSteps } from './keras.js';
 import { peakMemory } from './peak-memory.js';
 import { ratios, spread, timeInTurn } from './paired.js';
 import type { Measured, Results } from './results.js';
-import { growthTable, kerasTable, memoryTable, ratioTable, targetTable } from './tables.js';
+import { browserTable, growthTable, kerasTable, memoryTable, ratioTable, targetTable } from './tables.js';
 import { TOLERATED, targetsOf } from './targets.js';
 import { ROUNDS, ways } from './ways.js';
 import { compiled, l2, workloads, type Workload } from './workloads.js';
@@ -69,8 +70,7 @@ async function main(): Promise<void> {
     say(`${workload.title} …`);
     return measure(workload);
   });
-  console.log(ratioTable(measured));
-  console.log(targetTable(measured));
+  if (measured.length > 0) console.log(ratioTable(measured), targetTable(measured));
   if (short) {
     const missed = measured
       .flatMap(({ targets }) => targets)
@@ -78,6 +78,10 @@ async function main(): Promise<void> {
     if (missed.length > 0) throw new Error(`${missed.length} ratios are above ${TOLERATED} times their target.`);
     return;
   }
+  const timeBrowsers = only === undefined || only.includes('browsers');
+  if (timeBrowsers) say('Chromium …');
+  const browsers = timeBrowsers ? await inBrowsers(rounds) : null;
+  if (timeBrowsers) console.log(browserTable(browsers));
   if (only) return;
 
   say('peak memory …');
@@ -102,6 +106,7 @@ async function main(): Promise<void> {
     weights,
     terms,
     keras,
+    browsers,
   };
   writeFileSync(join(__dirname, 'results.json'), `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(join(__dirname, 'results.svg'), chart(results));

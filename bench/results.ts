@@ -1,3 +1,4 @@
+import type { BrowserMeasured } from './browsers.js';
 import type { Growth } from './growth.js';
 import type { KerasSteps } from './keras.js';
 import type { Spread } from './paired.js';
@@ -22,4 +23,5 @@ export interface Results {
   weights: Growth[];
   terms: Growth[];
   keras: Record<string, KerasSteps> | null;
+  browsers: BrowserMeasured[] | null;
 }

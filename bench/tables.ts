@@ -1,3 +1,4 @@
+import type { BrowserMeasured } from './browsers.js';
 import type { Growth } from './growth.js';
 import type { KerasSteps } from './keras.js';
 import type { PeakMemory } from './peak-memory.js';
@@ -84,5 +85,24 @@ export function kerasTable(measured: readonly Measured[], keras: Record<string, 
         ...[keras[workload]!.none, keras[workload]!.l2].map(fixed),
         ...['none', 'l2', 'fused-decomposed'].map((name) => fixed(ways[name]!.milliseconds)),
       ]),
+  );
+}
+
+/** One net on the backends of a browser. */
+export function browserTable(measured: readonly BrowserMeasured[] | null): string {
+  if (measured === null) return '\nBrowsers were not measured: there is no Chromium.\n';
+  const row = (title: string, way: keyof BrowserMeasured['ratios']): string[] => [
+    title,
+    ...measured.map(({ ratios }) => fixed(ratios[way].median)),
+  ];
+  return table(
+    ['time of a step, plain `fit` with L2 = 1', ...measured.map(({ backend }) => backend)],
+    [
+      ['plain `fit` with L2, ms', ...measured.map(({ milliseconds }) => milliseconds.toFixed(1))],
+      row('plain `fit`, L2, once more: the noise', 'noise'),
+      row('`decomposedLoss()`', 'decomposed'),
+      row('`fuseRegularizers` and `decomposedLoss()`', 'fused-decomposed'),
+      row('plain `fit`, no regularizers', 'none'),
+    ],
   );
 }

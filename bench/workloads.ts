@@ -38,11 +38,13 @@ const regression = (width: number) => ({
   }),
 });
 
-const mlp = (kernelRegularizer?: Regularizer): tf.layers.Layer[] => [
-  tf.layers.dense({ units: 1024, activation: 'relu', inputShape: [784], kernelRegularizer }),
-  tf.layers.dense({ units: 1024, activation: 'relu', kernelRegularizer }),
-  tf.layers.dense({ units: 10, activation: 'softmax', kernelRegularizer }),
-];
+const mlp =
+  (inputs: number, units: number) =>
+  (kernelRegularizer?: Regularizer): tf.layers.Layer[] => [
+    tf.layers.dense({ units, activation: 'relu', inputShape: [inputs], kernelRegularizer }),
+    tf.layers.dense({ units, activation: 'relu', kernelRegularizer }),
+    tf.layers.dense({ units: 10, activation: 'softmax', kernelRegularizer }),
+  ];
 
 const convNet =
   (...inputShape: number[]) =>
@@ -72,7 +74,7 @@ export const workloads: Workload[] = [
     title: 'MLP 784-1024-1024-10, batch 32',
     batchSize: 32,
     steps: 10,
-    layers: mlp,
+    layers: mlp(784, 1024),
     ...images(784),
   },
   {
@@ -80,7 +82,7 @@ export const workloads: Workload[] = [
     title: 'MLP 784-1024-1024-10, batch 256',
     batchSize: 256,
     steps: 4,
-    layers: mlp,
+    layers: mlp(784, 1024),
     ...images(784),
   },
   {
@@ -134,6 +136,16 @@ export const workloads: Workload[] = [
     ...regression(16),
   },
 ];
+
+/** What browsers train, where all of it is the processor's work: a smaller net. */
+export const mlpOfBrowsers: Workload = {
+  name: 'mlp-512',
+  title: 'MLP 256-512-512-10, batch 32',
+  batchSize: 32,
+  steps: 10,
+  layers: mlp(256, 512),
+  ...images(256),
+};
 
 /** A compiled model of a workload. */
 export function compiled(

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { build as bundle } from 'esbuild';
 import { chromium } from 'playwright-core';
 import { preview, build as vite } from 'vite';
-import { ARGUMENTS, chromiumPath } from './browser-test/chromium.mjs';
+import { ARGUMENTS, chromiumPath } from './browser-test/chromium.js';
 import { checkBackends } from './browser-test/backends.mjs';
 import { checkKeyboard, checkScreens } from './browser-test/example-access.mjs';
 import { checkDigits, checkFallback } from './browser-test/example-failures.mjs';

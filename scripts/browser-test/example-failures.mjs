@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { WITHOUT_GPU, chromiumPath } from './chromium.mjs';
+import { WITHOUT_GPU, chromiumPath } from './chromium.js';
 import { hasState, openExample } from './example-page.mjs';
 
 /** Without WebGL the page trains on WebAssembly, without that on the CPU, and says so. */

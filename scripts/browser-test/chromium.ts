@@ -10,7 +10,8 @@ const PLACES = [
 ];
 
 /** Where Chromium is; `undefined` where there is none. */
-export const chromiumPath = () => PLACES.find((place) => place && fs.existsSync(place));
+export const chromiumPath = (): string | undefined =>
+  PLACES.find((place) => place !== undefined && fs.existsSync(place));
 
 /** Headless, with WebGL and WebGPU on the CPU, and without a connection to anybody. */
 export const ARGUMENTS = [
