@@ -324,9 +324,12 @@ describe('bad input', () => {
 
   it('two in one training, or a metric of that name', async () => {
     const two = [regularizationSchedule(() => 1), regularizationSchedule(() => 1)];
+    const misleading = jest.spyOn(console, 'error');
     await expect(regressor().fit(x(), y(), { ...silent, callbacks: two })).rejects.toThrow(
       /Expected one `regularizationSchedule/,
     );
+    expect(misleading).not.toHaveBeenCalled();
+    misleading.mockRestore();
     const regularization_strength = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => tf.mean(tf.sub(yTrue, yPred));
     const metric = regressor({ metrics: [regularization_strength] });
     await expect(metric.fit(x(), y(), { ...silent, callbacks: two[0]! })).rejects.toThrow(/no metric/);

@@ -19,6 +19,16 @@ function compiled(inputs: tfjs.SymbolicTensor, outputs: tfjs.SymbolicTensor): tf
 const addedByTraining = async (model: tfjs.LayersModel): Promise<number> =>
   (await trainStep(model, data([6, 4]), data([6, 1]))).regularization;
 
+it('leaves out a coefficient that was 0 when the regularizer was made, as training does', async () => {
+  const regularizer = l2();
+  Object.assign(regularizer, { l1: 5 });
+  const input = tf.input({ shape: [4] });
+  const layer = tf.layers.dense({ units: 1, kernelRegularizer: regularizer });
+  const model = compiled(input, layer.apply(input) as tfjs.SymbolicTensor);
+  expect(sum(regularizationTerms(model))).toBeCloseTo(await addedByTraining(model), 5);
+  expect(regularizationTerms(model)).toMatchObject([{ kind: 'l2', l1: 0, l2: 0.1 }]);
+});
+
 it('names each regularizer of each weight, L1 and L2 of one apart, with value and share', () => {
   const model = regressor();
   const [hidden, , out, bias] = model.getWeights() as [tfjs.Tensor, tfjs.Tensor, tfjs.Tensor, tfjs.Tensor];

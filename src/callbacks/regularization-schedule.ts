@@ -63,8 +63,7 @@ export class RegularizationScheduleCallback extends RunCallback {
   }
 
   /** @internal */
-  override setParams(params: Callback['params']): void {
-    super.setParams(params);
+  protected override announce(params: Callback['params']): void {
     const metrics = params['metrics'] as string[];
     if (metrics.includes(KEY)) {
       throw new Error(

@@ -83,7 +83,7 @@ function finite(name: string, value: number | null): number {
   if (value === null) return 0;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw new Error(
-    `Expected \`${name}\` of \`activityRegularization\` to be a finite number, got ${describe(value)}. Pass 0.01, say.`,
+    `Expected \`${name}\` of \`activityRegularization\` to be a finite number, got ${describe(value)}. Pass 0.01, for example.`,
   );
 }
 

@@ -45,7 +45,7 @@ export interface EnforcedRegularizers {
 export interface EnforcedChange {
   /** The layer, as in `regularizationTerms`: `encoder/dense_1`, or `bidirectional/forward_lstm`. */
   layer: string;
-  /** The weight's name within the layer, `recurrent_kernel`, say; `null` for a loss that is not a regularizer's. */
+  /** The weight's name within the layer, for example `recurrent_kernel`; `null` for a loss that is not a regularizer's. */
   weight: string | null;
   /** How often a training step added the penalty before: 0 where it was dropped, k where k calls share it. */
   callsBefore: number;

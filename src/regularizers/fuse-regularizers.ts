@@ -34,7 +34,7 @@ export interface FusedRegularizers {
 export interface FusedTerm {
   /** The layer, as in `regularizationTerms`: `encoder/dense_1`. */
   layer: string;
-  /** The weight's name within the layer, `kernel`, say; `null` for a penalty that is not a regularizer's. */
+  /** The weight's name within the layer, for example `kernel`; `null` for a penalty that is not a regularizer's. */
   weight: string | null;
 }
 

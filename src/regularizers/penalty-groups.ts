@@ -7,7 +7,7 @@ export type Breakdown = 'none' | 'layer' | 'weight';
 
 export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
 
-/** The last part of a weight's name, `kernel`, say; the host puts the layer's name and scopes before it. */
+/** The last part of a weight's name, for example `kernel`; the host puts the layer's name and scopes before it. */
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
 
 /** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */

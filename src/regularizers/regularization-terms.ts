@@ -1,7 +1,7 @@
 import { tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { appliedPenalties } from '../host/penalties.js';
-import { className, coefficients, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
+import { actingCoefficients, className, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
@@ -10,9 +10,9 @@ import { shortName } from './penalty-groups.js';
 
 /** One regularizer on one weight, or on a layer's activations, or a loss that was added by hand. */
 export interface RegularizationTerm {
-  /** The layer, behind the names of the models and wrappers that it lies in: `encoder/dense_1`. */
+  /** The layer, after the names of the models and wrappers that it is in: `encoder/dense_1`. */
   layer: string;
-  /** The weight's name within the layer, `kernel`, say; `null` for activations and for a loss added with `layer.addLoss`. */
+  /** The weight's name within the layer, for example `kernel`; `null` for activations and for a loss added with `layer.addLoss`. */
   weight: string | null;
   /**
    * `'l1'` or `'l2'` for TensorFlow.js's own regularizers, of which an `l1l2` with both makes two terms (and one with
@@ -42,7 +42,7 @@ export interface RegularizationTerm {
  *
  * A layer that is called k times is listed once with `calls: k` and k times its penalty, because that is what `fit`
  * adds: the rows sum to the regularization loss that the optimizer minimises. A layer that TensorFlow.js silently leaves
- * out, the cell of an LSTM, say, has no row.
+ * out, for example the cell of an LSTM, has no row.
  *
  * @param model - A built model. Only read.
  * @returns One row a term, in the order of the layers.
@@ -81,7 +81,7 @@ function activityPart({ l1, l2 }: serialization.ConfigDict, value: Scalar): Part
 
 function split(value: Scalar, source: PenaltySource | null): Part[] {
   if (source === null) return [{ weight: null, kind: 'added', regularizer: null, l1: 0, l2: 0, value }];
-  const known = coefficients(source.regularizer);
+  const known = actingCoefficients(source.regularizer);
   const named = { weight: shortName(source.weight), regularizer: className(source.regularizer) };
   const kind = isOrthogonal(source.regularizer) ? 'orthogonal' : 'custom';
   if (known === undefined) return [{ ...named, kind, l1: 0, l2: 0, value }];

@@ -32,9 +32,9 @@ export interface AddWeightDecayArgs {
 
 /** A weight that `addWeightDecay` speaks of. */
 export interface DecayedWeight {
-  /** The layer, behind the names of the models and wrappers that it lies in: `encoder/dense_1`. */
+  /** The layer, after the names of the models and wrappers that it is in: `encoder/dense_1`. */
   layer: string;
-  /** The weight's name within the layer, `kernel`, say. */
+  /** The weight's name within the layer, for example `kernel`. */
   weight: string;
 }
 
@@ -117,12 +117,12 @@ function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
   for (const [name, value] of Object.entries({ l1, l2 })) {
     if (!Number.isFinite(value) || value < 0) {
       throw new Error(
-        `Expected \`${name}\` of \`addWeightDecay\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, say.`,
+        `Expected \`${name}\` of \`addWeightDecay\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, for example.`,
       );
     }
   }
   if (l1 === 0 && l2 === 0) {
-    throw new Error(`Expected \`l1\` or \`l2\` to be above 0, got ${describe(args)}. Pass {l2: 1e-4}, say.`);
+    throw new Error(`Expected \`l1\` or \`l2\` to be above 0, got ${describe(args)}. Pass {l2: 1e-4}, for example.`);
   }
   return { l1, l2 };
 }

@@ -19,7 +19,7 @@ export interface PlacedWeight {
   path: string;
   /** `path` and the layer's paths in the other places. */
   paths: string[];
-  /** Every layer that it lies in, from the outermost model to the cell, in every place. */
+  /** Every layer that it is in, from the outermost model to the cell, in every place. */
   around: Array<{ layer: layers.Layer; path: string }>;
 }
 
