@@ -5,14 +5,19 @@ import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 export type Layer = layers.Layer;
 
 /** The members of a `LayersModel` that are protected or private in the host's types. */
-interface HostModel {
+export interface HostModel {
   isTraining: boolean;
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
   /** Each metric with the output that it is of. */
   metricsTensors: Array<[metric: (yTrue: Tensor, yPred: Tensor) => Tensor, output: number]>;
   calculateLosses(): Scalar[];
+  /** What `makeTestFunction` makes: takes inputs and targets of a batch. */
+  testFunction: (data: Tensor[]) => Scalar[];
   makeTestFunction(): void;
+  /** `evaluate`, and the validation of `fit`, from a test function on. */
+  testLoop(test: HostModel['testFunction'], data: Tensor[], ...args: unknown[]): Scalar[];
+  evaluateDataset(dataset: unknown, args: unknown): Promise<Scalar | Scalar[]>;
   getDedupedMetricsNames(): string[];
   makeTrainFunction(): (data: Array<Tensor | null>) => Scalar[];
   standardizeUserData(

@@ -86,6 +86,18 @@ export abstract class PassLoss extends layers.Layer {
     return this.mean();
   }
 
+  /** @internal Runs a forward pass by itself: it is not mixed with one that it is within. */
+  apart<T>(pass: () => T): T {
+    const [values, isRead] = [this.#values, this.#isRead];
+    this.#values = [];
+    try {
+      return pass();
+    } finally {
+      this.#values = values;
+      this.#isRead = isRead;
+    }
+  }
+
   #read(): Scalar[] {
     this.#isRead = true;
     return this.#inPass();

@@ -25,6 +25,7 @@ export class TrainingRun {
   #names: { parts: string[]; penalties: string[] } | undefined;
   #watch: StepWatch<StepLoss> | undefined;
   #ofBatch: Scalar[] = [];
+  /** The penalty in validation, and what layers added. */
   #validated: Tensor[] = [];
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
@@ -39,13 +40,13 @@ export class TrainingRun {
     this.#validatedLayers = new EvaluatedLayers(model);
   }
 
+  beginEpoch(): void {
+    this.#validatedLayers?.open();
+  }
+
   beginBatch(): void {
     const each = this.#breakdown !== 'none';
-    const take: typeof keepParts = (loss) => {
-      this.#validatedLayers?.restart();
-      return keepParts(loss);
-    };
-    this.#watch = watchSteps(this.#model, { each, take, discard: disposeParts });
+    this.#watch = watchSteps(this.#model, { each, take: keepParts, discard: disposeParts });
   }
 
   /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
@@ -64,7 +65,7 @@ export class TrainingRun {
     const broken = names.penalties.length === 0 ? [] : penalties;
     this.#mean.add([data, regularization, ...parts, ...broken], logs['size'] as number);
     dispose(this.#ofBatch.filter((scalar) => scalar !== data && scalar !== regularization));
-    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = this.#validatedNow();
+    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = [this.#penaltyNow()];
   }
 
   /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. Leaves no tensor. */
@@ -88,7 +89,6 @@ export class TrainingRun {
       this.#validated = [];
       this.#names = undefined;
       this.#mean.dispose();
-      this.#validatedLayers?.restart();
     }
   }
 
@@ -96,8 +96,11 @@ export class TrainingRun {
   #validation(logs: Logs): Tensor[] {
     const { validationDataKey } = this.#run;
     const data = validationDataKey === undefined ? undefined : logs[validationDataKey];
+    this.#validatedLayers?.close();
+    const layers = this.#validatedLayers?.meansOf(data) ?? [];
     if (!(data instanceof Tensor)) return [];
-    if (this.#validated.length === 0) this.#validated = this.#validatedNow();
+    if (this.#validated.length === 0) this.#validated.push(this.#penaltyNow());
+    this.#validated.push(...layers);
     return [data, ...this.#validatedOutputs(logs), ...this.#validated];
   }
 
@@ -157,10 +160,9 @@ export class TrainingRun {
     return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
   }
 
-  /** The penalty at the current weights, and what layers added on the data that was validated last. */
-  #validatedNow(): Tensor[] {
-    const penalty = tidy(() => sumOf(currentPenalties(this.#model)));
-    return [penalty, ...this.#validatedLayers!.means()];
+  /** The penalty at the current weights. */
+  #penaltyNow(): Scalar {
+    return tidy(() => sumOf(currentPenalties(this.#model)));
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
