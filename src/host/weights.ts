@@ -12,21 +12,9 @@ import { placesInModel } from './walk.js';
  */
 export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
 
-/** The same of the weights that no optimizer moves, only forward passes do. */
-export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
-  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
-
-/** Weights that can have their values again. */
-export interface RememberedWeights {
-  restore(): void;
-  forget(): void;
-}
-
-function remember(weights: LayersModel['weights']): RememberedWeights {
-  const remembered = weights.map((weight) => {
-    const variable = weight.read() as Variable;
-    return { variable, value: variable.clone() };
-  });
+/** The same of any variables. */
+export function rememberVariables(variables: readonly Variable[]): RememberedWeights {
+  const remembered = variables.map((variable) => ({ variable, value: variable.clone() }));
   const forget = () => dispose(remembered.map(({ value }) => value));
   return {
     forget,
@@ -38,6 +26,19 @@ function remember(weights: LayersModel['weights']): RememberedWeights {
     },
   };
 }
+
+/** The same of the weights that no optimizer moves, only forward passes do. */
+export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
+  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
+
+/** Weights that can have their values again. */
+export interface RememberedWeights {
+  restore(): void;
+  forget(): void;
+}
+
+const remember = (weights: LayersModel['weights']): RememberedWeights =>
+  rememberVariables(weights.map((weight) => weight.read() as Variable));
 
 /** Of each weight, by the name that optimizers know it under, the layer it is in: its path, as penalties have it. */
 export function weightPaths(model: LayersModel): Map<string, string> {
