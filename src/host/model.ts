@@ -58,11 +58,19 @@ export function isForeignLayersModel(value: object): boolean {
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
 
 /** Names that occur several times, numbered as the host numbers them: `out`, `out_1`. */
-export const numberNames = (names: readonly string[]): string[] =>
-  names.map((name, index) => {
-    const before = names.slice(0, index).filter((other) => other === name).length;
+export const numberNames = (names: readonly string[]): string[] => numberThings(names, [...names.keys()]);
+
+/** The names of some things, of which one may be listed several times; several of one name are numbered as the host does. */
+export function numberThings(names: readonly string[], things: readonly unknown[]): string[] {
+  const known = new Map<string, unknown[]>();
+  return names.map((name, index) => {
+    const all = known.get(name) ?? [];
+    known.set(name, all);
+    if (!all.includes(things[index])) all.push(things[index]);
+    const before = all.indexOf(things[index]);
     return before === 0 ? name : `${name}_${before}`;
   });
+}
 
 /** The names of the parts of the data loss that are outputs. */
 export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);

@@ -1,7 +1,7 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel, type Layer } from './model.js';
-import { placesInModel } from './walk.js';
+import { layerNames, placesInModel } from './walk.js';
 
 /**
  * Remembers the values of a model's weights, without a copy of them.
@@ -40,13 +40,14 @@ export interface RememberedWeights {
 const remember = (weights: LayersModel['weights']): RememberedWeights =>
   rememberVariables(weights.map((weight) => weight.read() as Variable));
 
-/** Of each weight, by the name that optimizers know it under, the layer it is in: its path, as penalties have it. */
-export function weightPaths(model: LayersModel): Map<string, string> {
-  const paths = new Map<string, string>();
-  for (const { layer, path } of placesInModel(model)) {
-    layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
+/** Of each weight, by the name that optimizers know it under, the name of the layer that it is in. */
+export function layersOfWeights(model: LayersModel): Map<string, string> {
+  const nameOf = layerNames(model);
+  const names = new Map<string, string>();
+  for (const place of placesInModel(model)) {
+    place.layer.weights.filter(({ name }) => !names.has(name)).forEach(({ name }) => names.set(name, nameOf(place)));
   }
-  return paths;
+  return names;
 }
 
 /**
