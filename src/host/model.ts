@@ -1,4 +1,4 @@
-import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 
@@ -7,6 +7,8 @@ export type Layer = layers.Layer;
 /** The members of a `LayersModel` that are protected or private in the host's types. */
 export interface HostModel {
   isTraining: boolean;
+  /** What the step makes its update with; `compile` assigns it, and so does `model.optimizer = …`. */
+  optimizer_: Optimizer;
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
   /** Each metric with the output that it is of. */

@@ -20,6 +20,8 @@ export class TrainingRun {
   readonly #run: Run;
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
+  /** The names under which the host logs the loss of each output, where there are several: those of the run's begin, as it does. */
+  readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
   readonly #validatedLayers: EvaluatedLayers | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
@@ -35,6 +37,8 @@ export class TrainingRun {
     this.#run = run;
     this.#keys = keys;
     this.#breakdown = breakdown;
+    const count = model.outputs.length;
+    this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
     if (run.validationDataKey === undefined) warnOfLostValidation(model);
     this.#validatedLayers = new EvaluatedLayers(model);
@@ -110,7 +114,7 @@ export class TrainingRun {
    */
   #validatedOutputs(logs: Logs): Tensor[] {
     const held = [...this.#run.validationNames];
-    return this.#outputLabels().flatMap((label, output) => {
+    return this.#outputLabels.flatMap((label, output) => {
       const sum = logs[held[output]![0]] as Scalar;
       const key = held.find(([, name]) => name === label)?.[0];
       return [sum, key === undefined ? sum : (logs[key] as Scalar)];
@@ -119,7 +123,7 @@ export class TrainingRun {
 
   #writeValidation(logs: Logs, [ofOutputs, ...numbers]: number[]): void {
     const { valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
-    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels().length));
+    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels.length));
     const [penalty, ...layers] = numbers;
     const { activity, terms } = this.#validatedLayers!.result(layers);
     const data = ofOutputs! + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
@@ -149,14 +153,8 @@ export class TrainingRun {
     return names;
   }
 
-  /** The names under which the host logs the loss of each output, where there are several. */
-  #outputLabels(): string[] {
-    const count = this.#model.outputs.length;
-    return count === 1 ? [] : lossNames(this.#model).slice(1, 1 + count);
-  }
-
   #outputs(ofOutputs: Scalar, logs: Logs): Scalar[] {
-    const labels = this.#outputLabels();
+    const labels = this.#outputLabels;
     return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
   }
 
