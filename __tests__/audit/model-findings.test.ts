@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm';
 import type * as tfjs from '@tensorflow/tfjs';
 import { activityRegularization, addWeightDecay, auditRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
-import { data, fillWeights, regressor } from '../helpers/models';
+import { data, fillWeights, regressor, samePaths } from '../helpers/models';
 
 const l2 = () => tf.regularizers.l2({ l2: 0.1 });
 const codes = (model: tfjs.LayersModel) => auditRegularizers(model).findings.map(({ code }) => code);
@@ -193,6 +193,17 @@ describe('trainable-changed', () => {
     ]);
     one.compile({ loss: 'meanSquaredError', optimizer: tf.train.adam(0.01) });
     expect(about(one)).toEqual([]);
+  });
+
+  it('tells layers that have one path apart', () => {
+    const one = samePaths();
+    const [inner, outer] = one.layers.slice(1) as [tfjs.LayersModel, tfjs.layers.Layer];
+    inner.layers[0]!.trainable = false;
+    outer.trainable = false;
+    expect(about(one).map(({ layer }) => layer)).toEqual(['a/b', 'a/b_1']);
+    one.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const frozen = auditRegularizers(one).findings.filter(({ code }) => code === 'frozen-layer-penalized');
+    expect(frozen.map(({ layer }) => layer)).toEqual(['a/b', 'a/b_1']);
   });
 
   it('warns of what is so: without a list of variables, moments shift to other weights', async () => {

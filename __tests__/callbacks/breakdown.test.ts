@@ -1,6 +1,7 @@
+import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, regularizationTerms } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
-import { data, regressor } from '../helpers/models';
+import { data, fillWeights, regressor, samePaths } from '../helpers/models';
 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
 
@@ -47,4 +48,50 @@ it('follows a loss that is added between epochs, and refuses one within', async 
   const { history } = await adding('onEpochBegin');
   expect(history['regularization_loss/hidden/added_loss']!.at(-1)).toBe(1);
   await expect(adding('onBatchBegin')).rejects.toThrow(/Expected the 3 penalties .*got 4\. Add losses between epochs/);
+});
+
+/** The penalties of the model's weights in their order, from `regularizationTerms`, which has a row for each. */
+const terms = (model: tfjs.LayersModel): number[] => regularizationTerms(model).map(({ value }) => value);
+
+it.each([
+  ['layer', ['a/b', 'a/b_1']],
+  ['weight', ['a/b/kernel', 'a/b_1/kernel']],
+] as const)('by %s: layers that have one path are told apart', async (breakdown, names) => {
+  const model = samePaths();
+  const expected = terms(model);
+  const { history } = await model.fit(x(), data([6, 2]), { verbose: 0, callbacks: decomposedLoss({ breakdown }) });
+  const keys = Object.keys(history).filter((key) => key.includes('/'));
+  expect(keys).toEqual(names.map((name) => `regularization_loss/${name}`));
+  keys.forEach((key, index) => expect(history[key]![0]).toBeNear(expected[index]!));
+});
+
+/** A layer with two kernels, `q/kernel` and `k/kernel`, of which the last parts are the same. */
+class TwoKernels extends tf.layers.Layer {
+  static readonly className = 'TwoKernels';
+  override build() {
+    const make = (name: string, l2: number) =>
+      this.addWeight(name, [4, 1], 'float32', tf.initializers.ones(), tf.regularizers.l2({ l2 }));
+    [make('q/kernel', 0.1), make('k/kernel', 0.3)].forEach((weight) => this.trainableWeights.push(weight));
+    this.built = true;
+  }
+  override computeOutputShape = () => [null, 1];
+  override call(inputs: tfjs.Tensor | tfjs.Tensor[]) {
+    const [x] = [inputs].flat() as [tfjs.Tensor];
+    return tf.addN(this.weights.map((weight) => tf.matMul(x, weight.read())));
+  }
+}
+
+it('by weight: two of one name in a layer are told apart, and calls of one are not', async () => {
+  const input = tf.input({ shape: [4] });
+  const shared = new TwoKernels({ name: 'two' });
+  const sum = tf.layers
+    .add()
+    .apply([0, 1].map(() => shared.apply(input) as tfjs.SymbolicTensor)) as tfjs.SymbolicTensor;
+  const model = tf.model({ inputs: input, outputs: sum });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+  const expected = terms(fillWeights(model));
+  const { history } = await model.fit(x(), y(), { verbose: 0, callbacks: decomposedLoss({ breakdown: 'weight' }) });
+  const keys = Object.keys(history).filter((key) => key.includes('/'));
+  expect(keys).toEqual(['kernel', 'kernel_1'].map((name) => `regularization_loss/two/${name}`));
+  keys.forEach((key, index) => expect(history[key]![0]).toBeNear(expected[index]!));
 });

@@ -5,7 +5,7 @@ import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
 import { gradientBalance, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
-import { batches, data, fillWeights, numbersOf, regressor, state, twoOutputs } from '../helpers/models';
+import { batches, data, fillWeights, numbersOf, regressor, samePaths, state, twoOutputs } from '../helpers/models';
 import { build, recipes } from '../helpers/random-models';
 import { hostGradients, values, withoutPenalties } from '../helpers/recorded-gradients';
 
@@ -55,6 +55,20 @@ it('is the same beside a breakdown of fused penalties', async () => {
     expect(history).toMatchObject(alone.history);
     expect(history['gradient/penalty/hidden']![0]).toBeGreaterThan(0.01);
   }
+});
+
+it('tells layers that have one path apart, under the names of the breakdown', async () => {
+  const callbacks = [decomposedLoss({ breakdown: 'layer' }), gradientBalance()];
+  const kernels = samePaths()
+    .getWeights()
+    .filter(({ rank }) => rank === 2)
+    .map(values);
+  const { history } = await samePaths().fit(x(), data([6, 2]), { ...silent, callbacks });
+  ['a/b', 'a/b_1'].forEach((layer, index) => {
+    const slope = [0.2, 0.6][index]!;
+    expect(history[`gradient/penalty/${layer}`]![0]).toBeNear(norm(kernels[index]!) * slope, 1e-5);
+    expect(history).toHaveProperty([`regularization_loss/${layer}`]);
+  });
 });
 
 it('looks at every n-th batch of each epoch from the first, and takes the mean by batch size', async () => {

@@ -127,6 +127,25 @@ describe('beside fit', () => {
   });
 });
 
+it('has functions that work when they are taken out of the loop', async () => {
+  const run = (models: tfjs.LayersModel, body: (loop: TrainingLoop) => Promise<void>) =>
+    trainingLoop({ callbacks: [decomposedLoss()], models }, body);
+  const whole = (model: tfjs.LayersModel) => () => trainStep(model, x, y);
+  const [one, other] = [regressor(), regressor()];
+  const taken = await run(one, async ({ step, validate, endEpoch }) => {
+    await step(whole(one), 6);
+    await validate(() => evaluate(one, valX, valY), 4);
+    await endEpoch({ rate: 1 });
+  });
+  const kept = await run(other, async (loop) => {
+    await loop.step(whole(other), 6);
+    await loop.validate(() => evaluate(other, valX, valY), 4);
+    await loop.endEpoch({ rate: 1 });
+  });
+  expect(taken.history).toEqual(kept.history);
+  expect(Object.keys(taken.history)).toEqual(expect.arrayContaining(['data_loss', 'val_loss', 'rate']));
+});
+
 it('weights the means by size, and each key over the batches that have it', async () => {
   const loss = (total: number): DecomposedLoss => ({
     ...{

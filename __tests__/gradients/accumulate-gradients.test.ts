@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import type * as tfjs from '@tensorflow/tfjs';
 import { accumulateGradients, type AccumulatedGradients } from 'tfjs-decomposed-loss/gradients';
-import { activityRegularization } from 'tfjs-decomposed-loss/regularizers';
+import { activityRegularization, withWeightDecay } from 'tfjs-decomposed-loss/regularizers';
 import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
 import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
 import { build, recipes } from '../helpers/random-models';
+import { Clipping, LossScale, Sam } from '../helpers/optimizers';
 import { hostGradients, recordedGradients, relativeError, weightsOf } from '../helpers/recorded-gradients';
 
 const [x, y] = [() => data([9, 4]), () => data([9, 1])];
@@ -174,6 +175,82 @@ it('follows a weight that is frozen on the way: its gradients count as 0 from th
   });
 });
 
+describe('with an optimizer of your own', () => {
+  const own = (make: () => tfjs.Optimizer) =>
+    [regressor({ optimizer: make() }), regressor({ optimizer: make() })] as const;
+  const [inputs, targets] = [() => split(x(), [2, 7]), () => split(y(), [2, 7])];
+  const fill = async (accumulated: AccumulatedGradients) => {
+    for (const [index, one] of inputs().entries()) await accumulated.add(one, targets()[index]!);
+  };
+
+  it('clips the gradients of the whole batch, once a step', async () => {
+    const [model, host] = own(() => new Clipping());
+    const accumulated = accumulateGradients(model);
+    for (let step = 1; step < 4; step += 1) {
+      await fill(accumulated);
+      const [gradients, expected] = [
+        await recordedGradients(model, () => accumulated.apply()),
+        await hostGradients(host, x(), y()),
+      ].map((all) => [...all.values()]);
+      expected!.forEach((one, index) => expect(relativeError(gradients![index]!, one)).toBeLessThan(1e-5));
+      expect((model.optimizer as Clipping).clipped).toBe(step);
+    }
+  });
+
+  it.each<[string, () => tfjs.Optimizer]>([
+    ['a minimize', () => new LossScale()],
+    ['a minimize and decay', () => withWeightDecay(new LossScale(), { rate: 0.1 })],
+    ['a computeGradients and decay', () => withWeightDecay(new Clipping(), { rate: 0.1 })],
+  ])('makes its own step bit for bit of one micro-batch: %s of its own', async (_, make) => {
+    const [model, host] = own(make);
+    const accumulated = accumulateGradients(model);
+    for (let step = 0; step < 3; step += 1) {
+      await accumulated.add(x(), y());
+      await accumulated.apply();
+      await host.trainOnBatch(x(), y());
+    }
+    expect(await state(model)).toEqual(await state(host));
+    const { steps, clipped } = model.optimizer as LossScale & Clipping;
+    expect(steps ?? clipped).toBe(3);
+  });
+
+  it('refuses one that evaluates the loss again at other weights, and changes nothing', async () => {
+    const model = regressor({ optimizer: new Sam(0.1) });
+    const accumulated = accumulateGradients(model);
+    await fill(accumulated);
+    const before = await state(model);
+    await expect(accumulated.apply()).rejects.toThrow(/`optimizer` of `accumulateGradients`.* got a Sam.* twice/);
+    expect(await tensorsLeftByFailing(() => accumulated.apply())).toBe(0);
+    expect(await state(model)).toEqual(before);
+    expect(accumulated.samples).toBe(9);
+    accumulated.dispose();
+  });
+
+  it('leaves weights, moments and what was added where the update fails', async () => {
+    const [model, host] = own(() => tf.train.adam(0.01));
+    const accumulated = accumulateGradients(model);
+    await accumulated.add(x(), y());
+    await accumulated.apply();
+    await host.trainOnBatch(x(), y());
+    await accumulated.add(x(), y());
+    const { optimizer } = model;
+    const update = optimizer.applyGradients.bind(optimizer);
+    optimizer.applyGradients = (gradients) => {
+      update(gradients);
+      throw new Error('the update failed');
+    };
+    await expect(accumulated.apply()).rejects.toThrow('the update failed');
+    expect(await tensorsLeftByFailing(() => accumulated.apply())).toBe(0);
+    Reflect.deleteProperty(optimizer, 'applyGradients');
+    await accumulated.apply();
+    await host.trainOnBatch(x(), y());
+    // The host counts a step as made in a member of its own.
+    const countless = async (one: tfjs.LayersModel) =>
+      (await state(one)).filter((_, place) => place !== one.weights.length);
+    expect(await countless(model)).toEqual(await countless(host));
+  });
+});
+
 describe('memory', () => {
   const fill = async (accumulated: AccumulatedGradients, inputs: tfjs.Tensor[], targets: tfjs.Tensor[]) => {
     for (const [index, one] of inputs.entries()) await accumulated.add(one, targets[index]!);
@@ -202,18 +279,24 @@ describe('memory', () => {
   });
 
   it('keeps what was added before a micro-batch that fails', async () => {
-    const [own, host] = [regressor(), regressor()];
+    let isFailing = false;
+    const failing = tf.customGrad((error) => ({
+      value: (error as tfjs.Tensor).clone(),
+      gradFunc: (dy: tfjs.Tensor) => {
+        if (isFailing) throw new Error('the gradient failed');
+        return dy;
+      },
+    }));
+    const loss = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => failing(tf.metrics.meanSquaredError(yTrue, yPred));
+    const [own, host] = [regressor({ loss }), regressor()];
     const accumulated = accumulateGradients(own);
     await accumulated.add(x(), y());
     const wrong = data([9, 5]);
     expect(await tensorsLeftByFailing(() => accumulated.add(wrong, y()))).toBe(1);
-    own.optimizer.computeGradients = (loss) => {
-      loss();
-      throw new Error('the gradient failed');
-    };
+    isFailing = true;
     const [inputs, targets] = [x(), y()];
     expect(await tensorsLeftByFailing(() => accumulated.add(inputs, targets))).toBe(0);
-    Reflect.deleteProperty(own.optimizer, 'computeGradients');
+    isFailing = false;
     expect(accumulated.samples).toBe(9);
     await accumulated.apply();
     await host.trainOnBatch(x(), y());

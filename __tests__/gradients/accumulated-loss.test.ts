@@ -1,9 +1,11 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { minimize, type CustomLoss } from 'tfjs-decomposed-loss';
 import { accumulateGradients } from 'tfjs-decomposed-loss/gradients';
+import { withWeightDecay } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
 import { data, regressor, state } from '../helpers/models';
+import { Clipping, LossScale, Sam } from '../helpers/optimizers';
 import { relativeError, weightsOf } from '../helpers/recorded-gradients';
 
 const [x, y] = [data([9, 4]), data([9, 1], 2)];
@@ -70,6 +72,42 @@ describe.each(optimizers)('with %s', (_, make) => {
       await atOnce();
     }
     expect(await state(own)).toEqual(await state(whole));
+  });
+});
+
+describe('with an optimizer of your own', () => {
+  it('clips the gradients of the whole batch, once a step', async () => {
+    const { own, whole, accumulated, atOnce } = twoWays(() => new Clipping());
+    for (let step = 1; step < 4; step += 1) {
+      for (const [index, one] of inputs.entries()) await accumulated.add(one, targets[index]!);
+      await accumulated.apply();
+      await atOnce();
+      expect((own.optimizer as Clipping).clipped).toBe(step);
+    }
+    const [received, expected] = [weightsOf(own), weightsOf(whole)].map((all) => [...all.values()]);
+    expected!.forEach((weight, index) => expect(relativeError(received![index]!, weight)).toBeLessThan(1e-5));
+  });
+
+  it('makes its own step bit for bit of one micro-batch', async () => {
+    const { own, whole, accumulated, atOnce } = twoWays(() => withWeightDecay(new LossScale(), { rate: 0.1 }));
+    for (let step = 0; step < 3; step += 1) {
+      await accumulated.add(x, y);
+      await accumulated.apply();
+      await atOnce();
+    }
+    expect(await state(own)).toEqual(await state(whole));
+    expect((own.optimizer as LossScale).steps).toBe(3);
+  });
+
+  it('refuses one that evaluates the loss again at other weights, and changes nothing', async () => {
+    const { own, accumulated } = twoWays(() => new Sam(0.1));
+    await accumulated.add(x, y);
+    const before = await state(own);
+    await expect(accumulated.apply()).rejects.toThrow(/`optimizer` of `accumulateGradients`.* got a Sam.* twice/);
+    expect(await tensorsLeftByFailing(() => accumulated.apply())).toBe(0);
+    expect(await state(own)).toEqual(before);
+    expect(accumulated.samples).toBe(9);
+    accumulated.dispose();
   });
 });
 

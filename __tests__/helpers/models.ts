@@ -99,3 +99,20 @@ export function batches(...all: Batch[]): tfjs.data.Dataset<tfjs.TensorContainer
     for (const [x, y] of all) yield { xs: x.clone(), ys: Array.isArray(y) ? y.map((one) => one.clone()) : y.clone() };
   });
 }
+
+/** A model `a` with a layer `b` in it, then a layer `a/b`: two layers of one path, each with a penalty of its own. */
+export function samePaths(compile: CompileArgs = {}): tfjs.LayersModel {
+  const dense = (name: string, l2: number, inputShape?: number[]) =>
+    tf.layers.dense({
+      name,
+      units: 2,
+      kernelRegularizer: tf.regularizers.l2({ l2 }),
+      ...(inputShape && { inputShape }),
+    });
+  const inner = tf.sequential({ name: 'a', layers: [dense('b', 0.1, [4])] });
+  const inputs = tf.input({ shape: [4] });
+  const outputs = dense('a/b', 0.3).apply(inner.apply(inputs)) as tfjs.SymbolicTensor;
+  const model = tf.model({ inputs, outputs });
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1), ...compile });
+  return fillWeights(model);
+}

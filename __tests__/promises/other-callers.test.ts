@@ -6,26 +6,13 @@ import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
 import { data, numbersOf, regressor, state } from '../helpers/models';
+import { Sam } from '../helpers/optimizers';
 
 const x = () => data([6, 4]);
 const y = () => data([6, 1], 2);
 
 const penaltiesOf = (model: tfjs.LayersModel): tfjs.Scalar[] =>
   ((model as unknown as { model?: tfjs.LayersModel }).model ?? model).calculateLosses();
-
-/** The sharpness-aware minimisation of Foret et al.: takes the gradient at a place uphill, so it evaluates the loss twice. */
-class Sam extends tf.SGDOptimizer {
-  override minimize(loss: () => tfjs.Scalar, returnCost?: boolean, variables?: tfjs.Variable[]): tfjs.Scalar | null {
-    const first = this.computeGradients(loss, variables);
-    const uphill = variables!.map((variable) => variable.clone());
-    variables!.forEach((variable) => variable.assign(variable.add(first.grads[variable.name]!.mul(0.01))));
-    const second = this.computeGradients(loss, variables);
-    variables!.forEach((variable, index) => variable.assign(uphill[index]!));
-    this.applyGradients(second.grads);
-    tf.dispose([first.grads, second.grads, uphill, second.value]);
-    return returnCost ? first.value : null;
-  }
-}
 
 type Build = () => tfjs.Sequential;
 

@@ -42,6 +42,8 @@ function activityOf(built: tfjs.LayersModel, x: tfjs.Tensor): number {
 /** The weights' penalty of `model()`: `'l1l2'` stands for 0.01 and 0.01. */
 const weightsOf = (built: tfjs.LayersModel): number => penalty(built.getWeights()[0]!, { l1: 0.01, l2: 0.01 });
 
+const values = (tensor: tfjs.Tensor): number[] => Array.from(tensor.dataSync());
+
 const scalarOf = (value: tfjs.Scalar | tfjs.Scalar[]): number => [value].flat()[0]!.dataSync()[0]!;
 
 function expectClose(actual: number, expected: number, tolerance = 1e-5): void {
@@ -316,6 +318,29 @@ it('what evaluateDataset reports is of its data, although others pass through th
   });
   expectClose((await evaluateDataset(built, dataset)).regularization, activityOf(built, x) + weightsOf(built));
 });
+
+it.each(['predict', 'evaluate', 'apply'] as const)(
+  'a metric that calls %s leaves the penalty of a step alone',
+  async (what) => {
+    const [x, y, far] = [data([6, 4]), data([6, 1], 2), tf.mul(data([6, 4], 9), 100)];
+    let isWithin = false;
+    const metric = (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) => {
+      if (!isWithin) {
+        isWithin = true;
+        if (what === 'evaluate') built.evaluate(far, y);
+        else built[what](far);
+        isWithin = false;
+      }
+      return tf.metrics.meanSquaredError(yTrue, yPred);
+    };
+    const built = model();
+    built.compile({ loss: 'meanSquaredError', metrics: [metric], optimizer: tf.train.sgd(0.01) });
+    const expected = model();
+    const plain = await trainStep(expected, x, y);
+    expect(await trainStep(built, x, y)).toEqual({ ...plain, metrics: expect.anything() });
+    expect(built.getWeights().map(values)).toEqual(expected.getWeights().map(values));
+  },
+);
 
 it('trains to bit-identical weights with and without this library', async () => {
   const [plain, watched] = [model(), model()];

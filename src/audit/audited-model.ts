@@ -3,6 +3,7 @@ import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-l
 import { declaredPenalties } from '../host/penalties.js';
 import { coefficients, type Regularizer } from '../host/regularizers.js';
 import { builtModel } from '../host/trained-model.js';
+import { layerNames } from '../host/walk.js';
 import {
   declaredRegularizers,
   regularizerText,
@@ -78,6 +79,7 @@ export function auditedModel(model: LayersModel, hasValues: boolean): AuditedMod
 function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
   const movable = new Set(trained.trainableWeights);
   const declared = declaredRegularizers(trained);
+  const nameOf = layerNames(trained);
   let values: number[] = [];
   if (hasValues) {
     tidy(() => {
@@ -86,6 +88,7 @@ function auditedTerms(trained: LayersModel, hasValues: boolean): AuditedTerm[] {
   }
   return declared.map((term, index) => ({
     ...term,
+    path: nameOf({ layer: term.owner, path: term.path }),
     weightName: shortName(term.weight),
     text: regularizerText(term.regularizer),
     coefficients: coefficients(term.regularizer),

@@ -1,7 +1,7 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
 import { givenLearningRate, hostFactory } from '../host/optimizer.js';
 import { appliedPenalties } from '../host/penalties.js';
-import { placesInModel } from '../host/walk.js';
+import { layerNames, placesInModel } from '../host/walk.js';
 import { movedWeights, trainableAtCompile } from '../host/weights.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { isKernel } from '../regularizers/weight-selection.js';
@@ -85,11 +85,15 @@ function trainableFindings({ trained, weights }: AuditedModel): RegularizationFi
   if (collected === undefined) return [];
   const [atCompile, now, moved] = [new Set(collected), new Set(trained.trainableWeights), movedWeights(trained)];
   const changed = weights.filter(({ weight }) => atCompile.has(weight) !== now.has(weight));
+  const nameOf = layerNames(trained);
   const byLayer = new Map(
-    changed.map(({ path, weight }) => [path, { isTrainable: now.has(weight), isMoved: moved.has(weight) }]),
+    changed.map(({ layer, path, weight }) => [
+      nameOf({ layer, path }),
+      { isTrainable: now.has(weight), isMoved: moved.has(weight) },
+    ]),
   );
-  return [...byLayer].map(([path, { isTrainable, isMoved }]) => ({
-    ...aboutModel(path),
+  return [...byLayer].map(([name, { isTrainable, isMoved }]) => ({
+    ...aboutModel(name),
     code: 'trainable-changed',
     severity: isTrainable === isMoved ? 'information' : 'warning',
     declared: `trainable: ${isTrainable}, set after \`compile\``,

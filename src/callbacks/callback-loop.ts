@@ -6,9 +6,9 @@ import type { Logs } from '../logs/log-values.js';
 import { LoopMeans, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
 import { describe, list } from '../util/arguments.js';
 
-/** What the body of a `trainingLoop` is given. */
+/** What the body of a `trainingLoop` is given. Its functions may be taken out of it: `const { step, endEpoch } = loop`. */
 export interface TrainingLoop {
-  /** Whether a callback, such as early stopping, wants training to stop. */
+  /** Whether a callback, such as early stopping, wants training to stop: to be read anew each time, `loop.stopTraining`. */
   readonly stopTraining: boolean;
   /**
    * Makes one batch: tells the callbacks that it begins, runs the step, and tells them what came of it.
@@ -38,7 +38,7 @@ interface EpochCounts {
 const LOSSES = ['loss', 'data_loss', 'regularization_loss'];
 
 /** A training loop that drives callbacks. */
-export class CallbackLoop implements TrainingLoop {
+export class CallbackLoop {
   readonly history = new History();
   readonly #models: readonly LayersModel[];
   readonly #callbacks: Callbacks;
@@ -61,8 +61,17 @@ export class CallbackLoop implements TrainingLoop {
     this.#epoch = counts.initialEpoch ?? 0;
   }
 
-  get stopTraining(): boolean {
-    return this.#seen?.stopTraining ?? false;
+  /** What the body is given; its functions may be taken out of it. */
+  shown(): TrainingLoop {
+    const isStopped = (): boolean => this.#seen?.stopTraining ?? false;
+    return {
+      get stopTraining() {
+        return isStopped();
+      },
+      step: this.step.bind(this),
+      validate: this.validate.bind(this),
+      endEpoch: this.endEpoch.bind(this),
+    };
   }
 
   async step(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void> {

@@ -90,6 +90,11 @@ export class DecomposedLossCallback extends RunCallback {
   }
 
   /** @internal */
+  override async onEpochBegin(): Promise<void> {
+    this.#watch?.beginEpoch();
+  }
+
+  /** @internal */
   override async onBatchBegin(): Promise<void> {
     this.#watch?.beginBatch();
   }

@@ -56,7 +56,7 @@ export async function trainingLoop(
   }
   const loop = new CallbackLoop(checkedModels('trainingLoop', args.models), combineCallbacks(args.callbacks), args);
   try {
-    await body(loop);
+    await body(loop.shown());
     await loop.end();
     return loop.history;
   } finally {

@@ -1,7 +1,7 @@
-import { clone, dispose, keep } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, variableGrads } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { applyGradients, unrecorded } from '../host/gradients.js';
+import { unrecorded } from '../host/gradients.js';
 import { observeLoss, type LossOnTape, type TermPart } from '../host/loss-on-tape.js';
 import { compilationOf } from '../host/model.js';
 import { foreignStep } from '../host/step.js';
@@ -11,6 +11,7 @@ import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { AccumulatedLoss, type AccumulateLossArgs } from './accumulated-loss.js';
+import { makeStep } from './accumulated-step.js';
 import { gradientPass } from './gradient-pass.js';
 import { MicroBatches, noMicroBatch } from './micro-batches.js';
 
@@ -96,21 +97,22 @@ export class AccumulatedGradients {
   }
 
   /**
-   * Makes one optimizer step with what was added since the last, and begins again.
+   * Makes one optimizer step with what was added since the last, and begins again. It is the optimizer's own `minimize`: one that
+   * clips gradients, or scales the loss, does so once.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
-   * @throws Error if nothing was added, or the model was compiled since; what was added is then still there.
+   * @throws Error if nothing was added, or the model was compiled since, or the optimizer evaluates the loss twice in a step; the
+   *   model is then as it was, and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
     if (this.samples === 0) throw noMicroBatch('add(x, y)');
     const trained = this.#trained();
-    const loss = this.#added.means()!;
+    const means = this.#added.means()!;
     const terms = this.#terms;
     try {
-      const gradients = this.#variables.map(({ name }) => ({ name, tensor: this.#added.gradients.get(name) }));
-      applyGradients(trained.optimizer, gradients);
+      makeStep(trained.optimizer, { means, gradients: this.#added.gradients, variables: this.#variables });
       this.dispose();
-      const numbers = await readNumbers([loss]);
+      const numbers = await readNumbers([means]);
       const [data, regularization, ofOutputs, ...termValues] = numbers.slice(-3 - terms.length);
       return {
         total: numbers[0]!,
@@ -125,7 +127,7 @@ export class AccumulatedGradients {
         ),
       };
     } finally {
-      loss.dispose();
+      means.dispose();
     }
   }
 
@@ -155,7 +157,7 @@ interface Taken {
   terms: Array<Omit<TermPart, 'value'>>;
 }
 
-/** The gradients that the optimizer would have got, and the loss in its parts. */
+/** The gradients of a micro-batch before the optimizer does anything to them, and the loss in its parts. */
 function takeGradients(
   model: LayersModel,
   loss: () => Scalar,
@@ -170,7 +172,7 @@ function takeGradients(
   };
   const observed = (): Scalar => observeLoss(model, loss, { take });
   try {
-    const { value, grads } = model.optimizer.computeGradients(observed, variables);
+    const { value, grads } = variableGrads(observed, variables);
     if (parts.length === 0) throw foreignStep(model, 'No step was made.');
     const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
     return {

@@ -1,5 +1,5 @@
-import { Tensor, dispose, keep, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
-import { applyGradients, registeredVariables } from '../host/gradients.js';
+import { Tensor, dispose, keep, variableGrads } from '@tensorflow/tfjs-core';
+import type { Optimizer, Scalar, Variable } from '@tensorflow/tfjs-core';
 import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
 import type { LossTensors } from '../loss/loss-parts.js';
 import {
@@ -12,6 +12,7 @@ import {
 import type { DecomposedLoss, NamedNumbers } from '../loss/parts.js';
 import { checkArguments, describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
+import { makeStep } from './accumulated-step.js';
 import { MicroBatches, noMicroBatch } from './micro-batches.js';
 
 /** What `accumulateGradients` takes for a loss of your own. */
@@ -63,11 +64,11 @@ export class AccumulatedLoss<Batch extends unknown[]> {
    */
   async add(...batch: Batch): Promise<void> {
     refuseWithinLoss('add');
-    const { loss, optimizer } = this.#args;
+    const { loss } = this.#args;
     const samples = sizeOf(batch);
     const checked = checkedLoss(CALLER, () => loss(...batch), this.#args);
     const { tensors, result } = differentiated(checked, (total) => {
-      const { value, grads } = optimizer.computeGradients(total, this.#variables);
+      const { value, grads } = variableGrads(total, this.#variables);
       return { cost: value, grads };
     });
     const found = Object.entries(result.grads).filter(([, gradient]) => gradient !== null);
@@ -84,19 +85,20 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   }
 
   /**
-   * Makes one optimizer step with what was added since the last, and begins again.
+   * Makes one step of the optimizer's own `minimize` with what was added since the last, and begins again.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
-   * @throws Error if nothing was added.
+   * @throws Error if nothing was added, or the optimizer evaluates the loss twice in a step; all variables are then as they were,
+   *   and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
     if (this.samples === 0) throw noMicroBatch('add(…)');
     const [names, weights] = [this.#names, this.#weights];
-    const loss = this.#added.means()!;
+    const means = this.#added.means()!;
     try {
-      applyGradients(this.#args.optimizer, this.#gradients());
+      makeStep(this.#args.optimizer, { means, gradients: this.#added.gradients, variables: this.#variables });
       this.dispose();
-      const [total, data, regularization, ...parts] = await readNumbers([loss]);
+      const [total, data, regularization, ...parts] = await readNumbers([means]);
       return {
         total: total!,
         data: data!,
@@ -106,7 +108,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
         metrics: {},
       };
     } finally {
-      loss.dispose();
+      means.dispose();
     }
   }
 
@@ -115,13 +117,6 @@ export class AccumulatedLoss<Batch extends unknown[]> {
     this.#added.dispose();
     this.#names = [];
     this.#weights = {};
-  }
-
-  /** As `optimizer.minimize` has them: with `variables` an entry for each, else one for each that has a gradient. */
-  #gradients(): Array<{ name: string; tensor: Tensor | undefined }> {
-    const { gradients } = this.#added;
-    const variables = this.#variables ?? registeredVariables().filter(({ name }) => gradients.has(name));
-    return variables.map(({ name }) => ({ name, tensor: gradients.get(name) }));
   }
 
   #checkNames(names: readonly string[]): void {

@@ -1,7 +1,7 @@
-import { engine, type Scalar } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, lossNames } from './model.js';
-import { RANK, patch } from './patch.js';
+import { internals, lossNames, type HostModel } from './model.js';
+import { RANK, patch, shared } from './patch.js';
 
 /** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
 export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;
@@ -14,41 +14,152 @@ export const evaluateBatches = (
 ): Promise<Scalar | Scalar[]> =>
   model.evaluateDataset(dataset as unknown as Parameters<LayersModel['evaluateDataset']>[0], args);
 
-/** What is called during an evaluation. */
-export interface EvaluationListener {
-  /** `evaluate` or `evaluateDataset` begins; not called for the validation of `fit`. */
-  onBegin(): void;
+/** What is done with each evaluation of a model: a call of `evaluate` or `evaluateDataset`, or a validation of `fit`. */
+export interface EvaluationObserver<T> {
+  /** An evaluation begins; returns where its batches are taken to, or `undefined` for none. */
+  begin(): T | undefined;
+  /** Runs the pass of one batch. */
+  pass<R>(run: () => R): R;
   /** A batch has passed through the model, and what it left is still there. */
-  onBatch(samples: number): void;
+  onBatch(taken: T, samples: number): void;
+  /** Disposes what was taken. */
+  discard(taken: T): void;
 }
 
+/** A watch over the evaluations of a model. */
+export interface EvaluationWatch<T> {
+  /**
+   * What was taken from the evaluation that returned this value; what others left that are over is discarded. `undefined`
+   * where there was none.
+   */
+  of(value: unknown): T | undefined;
+  /** Ends the watch, restores the model, and discards what is left. */
+  end(): void;
+}
+
+type TestFunction = HostModel['testFunction'];
+
+/** The host's test functions by those that were put in their place. */
+const originals = shared('testFunctions', () => new WeakMap<TestFunction, TestFunction>());
+
 /**
- * Calls a listener for every batch that the host evaluates, validation included, until released.
+ * Watches the evaluations of a model. Several may run at the same time, or within one another: each has its own place for what
+ * is taken, and is known by the values that it returns.
  *
- * The host's test function calls the first loss function once a batch, outside of any gradient, when the outputs of the
- * batch are there.
+ * The host's test function calls the first loss function once a batch, when the outputs of the batch are there.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1386-L1429 | makeTestFunction}
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L523-L536 | evaluateDataset}
  */
-export function watchEvaluation(model: LayersModel, { onBegin, onBatch }: EvaluationListener): () => void {
+export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObserver<T>): EvaluationWatch<T> {
   const host = internals(model);
+  const running = new Set<T>();
+  let over: Array<{ values: Tensor[]; taken: T }> = [];
+  const begin = (): T | undefined => {
+    const taken = observer.begin();
+    if (taken !== undefined) running.add(taken);
+    return taken;
+  };
+  const discard = (taken: T): void => {
+    running.delete(taken);
+    observer.discard(taken);
+  };
+  const finish = (taken: T, values: Tensor | Tensor[]): void => {
+    if (!running.delete(taken)) return;
+    const isUsed = (one: (typeof over)[number]): boolean => one.values.some(({ isDisposed }) => !isDisposed);
+    over.filter((one) => !isUsed(one)).forEach((one) => observer.discard(one.taken));
+    over = [...over.filter(isUsed), { values: [values].flat(), taken }];
+  };
+  const watched =
+    (taken: T, test: TestFunction): TestFunction =>
+    (data) => {
+      let isTaken = false;
+      const release = patch(host.lossFunctions, 0, RANK.watch, (loss) => (yTrue, yPred) => {
+        if (!isTaken && running.has(taken)) observer.onBatch(taken, data[0]!.shape[0] ?? 1);
+        isTaken = true;
+        return loss(yTrue, yPred);
+      });
+      try {
+        return observer.pass(() => test(data));
+      } finally {
+        release();
+      }
+    };
+  let opened: T | undefined;
   const releases = [
+    patch(
+      host,
+      'testLoop',
+      RANK.watch,
+      (inner) =>
+        function (this: unknown, test, ...args) {
+          const taken = begin();
+          if (taken === undefined) return inner.call(this, test, ...args);
+          try {
+            const values = inner.call(this, watched(taken, test), ...args);
+            finish(taken, values);
+            return values;
+          } catch (error) {
+            discard(taken);
+            throw error;
+          }
+        },
+    ),
     patch(
       host,
       'makeTestFunction',
       RANK.watch,
       (make) =>
         function (this: unknown) {
-          onBegin();
           make.call(this);
+          if (opened === undefined) return;
+          const test = host.testFunction;
+          host.testFunction = watched(opened, test);
+          originals.set(host.testFunction, test);
+          opened = undefined;
         },
     ),
-    patch(host.lossFunctions, 0, RANK.watch, (loss) => (yTrue, yPred) => {
-      if (!engine().isTapeOn()) onBatch(yTrue.shape[0] ?? 1);
-      return loss(yTrue, yPred);
-    }),
+    patch(
+      host,
+      'evaluateDataset',
+      RANK.watch,
+      (inner) =>
+        async function (this: unknown, dataset, args) {
+          const taken = begin();
+          if (taken === undefined) return inner.call(this, dataset, args);
+          try {
+            opened = taken;
+            const evaluating = inner.call(this, dataset, args);
+            // The host has looked its test function up by now.
+            opened = undefined;
+            while (originals.has(host.testFunction)) host.testFunction = originals.get(host.testFunction)!;
+            const values = await evaluating;
+            finish(taken, values);
+            return values;
+          } catch (error) {
+            discard(taken);
+            throw error;
+          }
+        },
+    ),
   ];
-  return () => releases.forEach((release) => release());
+  const clear = (): void => {
+    over.forEach(({ taken }) => observer.discard(taken));
+    over = [];
+  };
+  return {
+    of(value) {
+      const found = over.find(({ values }) => values.some((one) => one === value));
+      over = over.filter((one) => one !== found);
+      clear();
+      return found?.taken;
+    },
+    end() {
+      releases.forEach((release) => release());
+      [...running].forEach(discard);
+      clear();
+    },
+  };
 }
 
 /**

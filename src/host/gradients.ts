@@ -1,12 +1,4 @@
-import {
-  dispose,
-  engine,
-  scalar,
-  type Optimizer,
-  type Scalar,
-  type Tensor,
-  type Variable,
-} from '@tensorflow/tfjs-core';
+import { dispose, engine, scalar, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { RANK, patch } from './patch.js';
 
@@ -77,20 +69,6 @@ export function unrecorded<T>(operations: () => T): T {
   } finally {
     state.kernelDepth -= 1;
   }
-}
-
-/**
- * Has the optimizer make its update, as in the host's step.
- *
- * @param gradients - One entry a weight in the order of the host's step, also where there is no gradient: optimizers keep
- *   their moments by place.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/optimizers/optimizer.ts#L65-L68 | Optimizer.minimize}
- */
-export function applyGradients(
-  optimizer: Optimizer,
-  gradients: Array<{ name: string; tensor: Tensor | undefined }>,
-): void {
-  optimizer.applyGradients(gradients as Parameters<Optimizer['applyGradients']>[0]);
 }
 
 /** Every variable there is, in the order of an optimizer's default list. */

@@ -1,18 +1,25 @@
-import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from '../util/arguments.js';
 
 export type Layer = layers.Layer;
 
 /** The members of a `LayersModel` that are protected or private in the host's types. */
-interface HostModel {
+export interface HostModel {
   isTraining: boolean;
+  /** What the step makes its update with; `compile` assigns it, and so does `model.optimizer = …`. */
+  optimizer_: Optimizer;
   containerNodes: Set<string>;
   lossFunctions: Array<(yTrue: Tensor, yPred: Tensor) => Tensor>;
   /** Each metric with the output that it is of. */
   metricsTensors: Array<[metric: (yTrue: Tensor, yPred: Tensor) => Tensor, output: number]>;
   calculateLosses(): Scalar[];
+  /** What `makeTestFunction` makes: takes inputs and targets of a batch. */
+  testFunction: (data: Tensor[]) => Scalar[];
   makeTestFunction(): void;
+  /** `evaluate`, and the validation of `fit`, from a test function on. */
+  testLoop(test: HostModel['testFunction'], data: Tensor[], ...args: unknown[]): Scalar[];
+  evaluateDataset(dataset: unknown, args: unknown): Promise<Scalar | Scalar[]>;
   getDedupedMetricsNames(): string[];
   makeTrainFunction(): (data: Array<Tensor | null>) => Scalar[];
   standardizeUserData(
@@ -53,11 +60,19 @@ export function isForeignLayersModel(value: object): boolean {
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
 
 /** Names that occur several times, numbered as the host numbers them: `out`, `out_1`. */
-export const numberNames = (names: readonly string[]): string[] =>
-  names.map((name, index) => {
-    const before = names.slice(0, index).filter((other) => other === name).length;
+export const numberNames = (names: readonly string[]): string[] => numberThings(names, [...names.keys()]);
+
+/** The names of some things, of which one may be listed several times; several of one name are numbered as the host does. */
+export function numberThings(names: readonly string[], things: readonly unknown[]): string[] {
+  const known = new Map<string, unknown[]>();
+  return names.map((name, index) => {
+    const all = known.get(name) ?? [];
+    known.set(name, all);
+    if (!all.includes(things[index])) all.push(things[index]);
+    const before = all.indexOf(things[index]);
     return before === 0 ? name : `${name}_${before}`;
   });
+}
 
 /** The names of the parts of the data loss that are outputs. */
 export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);

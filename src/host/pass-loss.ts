@@ -8,6 +8,12 @@ const IS_PASS_LOSS = Symbol.for('tfjs-decomposed-loss/1/pass-loss');
 export const isPassLoss = (value: unknown): value is PassLoss =>
   value instanceof layers.Layer && (value as Partial<PassLoss>)[IS_PASS_LOSS] === true;
 
+/** What one call of a layer computed. */
+interface Computed {
+  value: Scalar;
+  inTraining: boolean;
+}
+
 /**
  * A layer that passes its first input on and adds to the loss what it computes from its inputs in the forward pass.
  *
@@ -20,7 +26,7 @@ export abstract class PassLoss extends layers.Layer {
   /** @internal How many evaluations watch what passes through the layer. */
   evaluations = 0;
   /** What each call in the pass that is running computed. */
-  #values: Scalar[] = [];
+  #values: Computed[] = [];
   #isRead = false;
 
   protected constructor(args: ConstructorParameters<typeof layers.Layer>[0]) {
@@ -43,7 +49,7 @@ export abstract class PassLoss extends layers.Layer {
       const value = engine().isTapeOn() || this.evaluations > 0 ? this.lossOf(all) : undefined;
       if (value !== undefined) {
         const before = this.#isRead ? [] : this.#inPass();
-        this.#values = [...before, keepForPass(value)];
+        this.#values = [...before, { value: keepForPass(value), inTraining: kwargs?.['training'] === true }];
         this.#isRead = false;
       }
       return all[0]!;
@@ -66,10 +72,13 @@ export abstract class PassLoss extends layers.Layer {
   /**
    * @internal The mean over the calls in this pass; 0 where there was none. The host asks once for each time that the layer is
    * called within the model, so the answers add up to the sum over those calls, also where the host runs a nested model
-   * once for each of its outputs, or a wrapper calls the layer once for each time step.
+   * once for each of its outputs, or a wrapper calls the layer once for each time step. Where some of the calls are in
+   * training mode, as those of the host's step are, the others do not count: a loss or a metric made them with `predict`.
    */
   mean(): Scalar {
-    const values = this.#read();
+    const all = this.#read();
+    const ofStep = all.filter(({ inTraining }) => inTraining);
+    const values = (ofStep.length > 0 ? ofStep : all).map(({ value }) => value);
     return tidy(() =>
       values.length === 1 ? clone(values[0]!) : values.length === 0 ? scalar(0) : div(addN(values), values.length),
     );
@@ -77,7 +86,7 @@ export abstract class PassLoss extends layers.Layer {
 
   /** @internal The sum over the calls in this pass. */
   sum(): Scalar {
-    const values = this.#read();
+    const values = this.#read().map(({ value }) => value);
     return values.length === 0 ? scalar(0) : addN(values);
   }
 
@@ -86,13 +95,25 @@ export abstract class PassLoss extends layers.Layer {
     return this.mean();
   }
 
-  #read(): Scalar[] {
+  /** @internal Runs a forward pass by itself: it is not mixed with one that it is within. */
+  apart<T>(pass: () => T): T {
+    const [values, isRead] = [this.#values, this.#isRead];
+    this.#values = [];
+    try {
+      return pass();
+    } finally {
+      this.#values = values;
+      this.#isRead = isRead;
+    }
+  }
+
+  #read(): Computed[] {
     this.#isRead = true;
     return this.#inPass();
   }
 
-  #inPass(): Scalar[] {
-    return this.#values.filter(({ isDisposed }) => !isDisposed);
+  #inPass(): Computed[] {
+    return this.#values.filter(({ value }) => !value.isDisposed);
   }
 }
 

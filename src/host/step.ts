@@ -11,7 +11,8 @@ import {
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded } from './gradients.js';
 import { inPass, splitTotal, watchPenalties, type LossOnTape } from './loss-on-tape.js';
-import { RANK, patch } from './patch.js';
+import { internals } from './model.js';
+import { RANK, onAssign, patch } from './patch.js';
 
 /** The loss of a step in its parts: kept scalars, which whoever has them disposes. */
 export type StepLoss = Omit<LossOnTape, 'total'>;
@@ -64,23 +65,25 @@ export interface StepWatch<T> {
  */
 export function watchSteps<T>(model: LayersModel, { each = false, take, discard }: StepObserver<T>): StepWatch<T> {
   let all: Array<{ total: Scalar; taken: T }> = [];
+  const releases = new Map<Optimizer, () => void>();
+  const follow = (optimizer: Optimizer): void => {
+    if (!releases.has(optimizer)) releases.set(optimizer, patch(optimizer, 'minimize', RANK.watch, observed));
+  };
+  const observed = (inner: Optimizer['minimize']): Optimizer['minimize'] =>
+    function (this: Optimizer, loss, returnCost, variables) {
+      const observedLoss = (): Scalar =>
+        inPass(model, each, (pass) => {
+          const total = loss();
+          const parts = splitTotal(total, pass, each);
+          if (parts) all.push({ total, taken: take(parts, variables ?? []) });
+          return total;
+        });
+      return inner.call(this, observedLoss, returnCost, variables);
+    };
   const stopPenalties = watchPenalties(model);
-  const stopSteps = patch(
-    model.optimizer,
-    'minimize',
-    RANK.watch,
-    (inner) =>
-      function (this: Optimizer, loss, returnCost, variables) {
-        const observed = (): Scalar =>
-          inPass(model, each, (pass) => {
-            const total = loss();
-            const parts = splitTotal(total, pass, each);
-            if (parts) all.push({ total, taken: take(parts, variables ?? []) });
-            return total;
-          });
-        return inner.call(this, observed, returnCost, variables);
-      },
-  );
+  follow(model.optimizer);
+  // A callback may compile the model between the beginning of the watch and the step.
+  const stopFollowing = onAssign(internals(model), 'optimizer_', follow);
   const clear = (): void => {
     all.forEach(({ taken }) => discard(taken));
     all = [];
@@ -94,7 +97,8 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
       return found?.taken;
     },
     end() {
-      stopSteps();
+      stopFollowing();
+      releases.forEach((release) => release());
       stopPenalties();
       clear();
     },

@@ -1,5 +1,5 @@
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { internals, trainedModel, type Layer } from './model.js';
+import { internals, numberThings, trainedModel, type Layer } from './model.js';
 
 /** One call of a layer or cell, at any depth of a model. */
 export interface Place {
@@ -43,6 +43,25 @@ export function placesIn({ layer, path, around }: Place, flatten = true): Place[
 /** Everything within a model. */
 export const placesInModel = (model: LayersModel, flatten = true): Place[] =>
   placesIn({ layer: model, path: '', around: [] }, flatten);
+
+/** Names a layer or cell at one of its paths. */
+export type LayerNames = (place: Pick<Place, 'layer' | 'path'>) => string;
+
+/**
+ * How the layers of a model are named in logs and findings: by their paths, and numbered where several have one path, because a
+ * name may have a `/` in it.
+ */
+export function layerNames(model: LayersModel): LayerNames {
+  const places = placesInModel(model);
+  const named = places.map(({ layer, path, around }) => around.find((outer) => outer.path === path)?.layer ?? layer);
+  const paths = places.map(({ path }) => path);
+  const numbered = numberThings(paths, named);
+  const names = new Map<Layer, Map<string, string>>();
+  places.forEach(({ layer, path }, index) => {
+    names.set(layer, (names.get(layer) ?? new Map<string, string>()).set(path, numbered[index]!));
+  });
+  return ({ layer, path }) => names.get(layer)?.get(path) ?? path;
+}
 
 /** The layers that a layer is made of, each with its name within the layer: a cell that is alone has none. */
 function innerLayers(layer: Layer): Array<{ layer: Layer; name: string }> {

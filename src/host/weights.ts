@@ -1,7 +1,7 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel, type Layer } from './model.js';
-import { placesInModel } from './walk.js';
+import { layerNames, placesInModel } from './walk.js';
 
 /**
  * Remembers the values of a model's weights, without a copy of them.
@@ -12,21 +12,9 @@ import { placesInModel } from './walk.js';
  */
 export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
 
-/** The same of the weights that no optimizer moves, only forward passes do. */
-export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
-  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
-
-/** Weights that can have their values again. */
-export interface RememberedWeights {
-  restore(): void;
-  forget(): void;
-}
-
-function remember(weights: LayersModel['weights']): RememberedWeights {
-  const remembered = weights.map((weight) => {
-    const variable = weight.read() as Variable;
-    return { variable, value: variable.clone() };
-  });
+/** The same of any variables. */
+export function rememberVariables(variables: readonly Variable[]): RememberedWeights {
+  const remembered = variables.map((variable) => ({ variable, value: variable.clone() }));
   const forget = () => dispose(remembered.map(({ value }) => value));
   return {
     forget,
@@ -39,13 +27,27 @@ function remember(weights: LayersModel['weights']): RememberedWeights {
   };
 }
 
-/** Of each weight, by the name that optimizers know it under, the layer it is in: its path, as penalties have it. */
-export function weightPaths(model: LayersModel): Map<string, string> {
-  const paths = new Map<string, string>();
-  for (const { layer, path } of placesInModel(model)) {
-    layer.weights.filter(({ name }) => !paths.has(name)).forEach(({ name }) => paths.set(name, path));
+/** The same of the weights that no optimizer moves, only forward passes do. */
+export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
+  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
+
+/** Weights that can have their values again. */
+export interface RememberedWeights {
+  restore(): void;
+  forget(): void;
+}
+
+const remember = (weights: LayersModel['weights']): RememberedWeights =>
+  rememberVariables(weights.map((weight) => weight.read() as Variable));
+
+/** Of each weight, by the name that optimizers know it under, the name of the layer that it is in. */
+export function layersOfWeights(model: LayersModel): Map<string, string> {
+  const nameOf = layerNames(model);
+  const names = new Map<string, string>();
+  for (const place of placesInModel(model)) {
+    place.layer.weights.filter(({ name }) => !names.has(name)).forEach(({ name }) => names.set(name, nameOf(place)));
   }
-  return paths;
+  return names;
 }
 
 /**

@@ -20,11 +20,14 @@ export class TrainingRun {
   readonly #run: Run;
   readonly #keys: LogKeys;
   readonly #breakdown: Breakdown;
+  /** The names under which the host logs the loss of each output, where there are several: those of the run's begin, as it does. */
+  readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
   readonly #validatedLayers: EvaluatedLayers | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
   #watch: StepWatch<StepLoss> | undefined;
   #ofBatch: Scalar[] = [];
+  /** The penalty in validation, and what layers added. */
   #validated: Tensor[] = [];
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
@@ -34,18 +37,20 @@ export class TrainingRun {
     this.#run = run;
     this.#keys = keys;
     this.#breakdown = breakdown;
+    const count = model.outputs.length;
+    this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
     if (run.validationDataKey === undefined) warnOfLostValidation(model);
     this.#validatedLayers = new EvaluatedLayers(model);
   }
 
+  beginEpoch(): void {
+    this.#validatedLayers?.open();
+  }
+
   beginBatch(): void {
     const each = this.#breakdown !== 'none';
-    const take: typeof keepParts = (loss) => {
-      this.#validatedLayers?.restart();
-      return keepParts(loss);
-    };
-    this.#watch = watchSteps(this.#model, { each, take, discard: disposeParts });
+    this.#watch = watchSteps(this.#model, { each, take: keepParts, discard: disposeParts });
   }
 
   /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
@@ -64,7 +69,7 @@ export class TrainingRun {
     const broken = names.penalties.length === 0 ? [] : penalties;
     this.#mean.add([data, regularization, ...parts, ...broken], logs['size'] as number);
     dispose(this.#ofBatch.filter((scalar) => scalar !== data && scalar !== regularization));
-    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = this.#validatedNow();
+    if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = [this.#penaltyNow()];
   }
 
   /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. Leaves no tensor. */
@@ -88,7 +93,6 @@ export class TrainingRun {
       this.#validated = [];
       this.#names = undefined;
       this.#mean.dispose();
-      this.#validatedLayers?.restart();
     }
   }
 
@@ -96,8 +100,11 @@ export class TrainingRun {
   #validation(logs: Logs): Tensor[] {
     const { validationDataKey } = this.#run;
     const data = validationDataKey === undefined ? undefined : logs[validationDataKey];
+    this.#validatedLayers?.close();
+    const layers = this.#validatedLayers?.meansOf(data) ?? [];
     if (!(data instanceof Tensor)) return [];
-    if (this.#validated.length === 0) this.#validated = this.#validatedNow();
+    if (this.#validated.length === 0) this.#validated.push(this.#penaltyNow());
+    this.#validated.push(...layers);
     return [data, ...this.#validatedOutputs(logs), ...this.#validated];
   }
 
@@ -107,7 +114,7 @@ export class TrainingRun {
    */
   #validatedOutputs(logs: Logs): Tensor[] {
     const held = [...this.#run.validationNames];
-    return this.#outputLabels().flatMap((label, output) => {
+    return this.#outputLabels.flatMap((label, output) => {
       const sum = logs[held[output]![0]] as Scalar;
       const key = held.find(([, name]) => name === label)?.[0];
       return [sum, key === undefined ? sum : (logs[key] as Scalar)];
@@ -116,7 +123,7 @@ export class TrainingRun {
 
   #writeValidation(logs: Logs, [ofOutputs, ...numbers]: number[]): void {
     const { valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
-    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels().length));
+    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels.length));
     const [penalty, ...layers] = numbers;
     const { activity, terms } = this.#validatedLayers!.result(layers);
     const data = ofOutputs! + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
@@ -146,21 +153,14 @@ export class TrainingRun {
     return names;
   }
 
-  /** The names under which the host logs the loss of each output, where there are several. */
-  #outputLabels(): string[] {
-    const count = this.#model.outputs.length;
-    return count === 1 ? [] : lossNames(this.#model).slice(1, 1 + count);
-  }
-
   #outputs(ofOutputs: Scalar, logs: Logs): Scalar[] {
-    const labels = this.#outputLabels();
+    const labels = this.#outputLabels;
     return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
   }
 
-  /** The penalty at the current weights, and what layers added on the data that was validated last. */
-  #validatedNow(): Tensor[] {
-    const penalty = tidy(() => sumOf(currentPenalties(this.#model)));
-    return [penalty, ...this.#validatedLayers!.means()];
+  /** The penalty at the current weights. */
+  #penaltyNow(): Scalar {
+    return tidy(() => sumOf(currentPenalties(this.#model)));
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */

@@ -42,8 +42,7 @@ export async function evaluate(
   checkData('evaluate', 'y', y);
   checkArguments('evaluate', args, ['batchSize']);
   // The host's types leave out objects by name, which it takes.
-  const host = (): Scalar | Scalar[] => trained.evaluate(x as Tensor[], y as Tensor[], args);
-  return watching(trained, async (layers) => decompose(trained, asArray(host()), layers));
+  return watching(trained, () => trained.evaluate(x as Tensor[], y as Tensor[], args));
 }
 
 /**
@@ -61,13 +60,7 @@ export async function evaluateDataset(
   const trained = compiledModel(model);
   checkDataset(dataset);
   checkArguments('evaluateDataset', args, ['batches']);
-  return watching(trained, async (layers) => {
-    const values = asArray(await evaluateBatches(trained, dataset, args));
-    if (values.length === 0) {
-      throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
-    }
-    return decompose(trained, values, layers);
-  });
+  return watching(trained, () => evaluateBatches(trained, dataset, args));
 }
 
 function checkDataset(dataset: unknown): void {
@@ -78,10 +71,21 @@ function checkDataset(dataset: unknown): void {
   );
 }
 
-async function watching<T>(model: LayersModel, run: (layers: EvaluatedLayers) => Promise<T>): Promise<T> {
+/** @param evaluate - The host's evaluation. */
+async function watching(
+  model: LayersModel,
+  evaluate: () => Scalar | Scalar[] | Promise<Scalar | Scalar[]>,
+): Promise<DecomposedLoss> {
   const layers = new EvaluatedLayers(model);
   try {
-    return await run(layers);
+    layers.open();
+    const evaluating = evaluate();
+    layers.close();
+    const values = asArray(await evaluating);
+    if (values.length === 0) {
+      throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
+    }
+    return await decompose(model, values, layers);
   } finally {
     layers.dispose();
   }
@@ -90,7 +94,7 @@ async function watching<T>(model: LayersModel, run: (layers: EvaluatedLayers) =>
 /** Consumes the host's values. */
 async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
   const penalties: Scalar[] = [];
-  const means = layers.means();
+  const means = layers.meansOf(values[0]);
   try {
     penalties.push(...currentPenalties(model));
     const numbers = await readNumbers([...values, ...penalties, ...means]);

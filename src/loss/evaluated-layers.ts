@@ -1,6 +1,6 @@
 import { tidy, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { watchEvaluation } from '../host/evaluation.js';
+import { watchEvaluations, type EvaluationWatch } from '../host/evaluation.js';
 import { appliedLosses } from '../host/penalties.js';
 import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
@@ -25,8 +25,8 @@ export interface EvaluatedLayersResult {
 export class EvaluatedLayers {
   /** Each with how often the host would ask it for its loss. */
   readonly #layers: Array<{ layer: PassLoss; calls: number }>;
-  readonly #mean = new WeightedMean();
-  #release: () => void = () => {};
+  readonly #watch: EvaluationWatch<WeightedMean> | undefined;
+  #isOpen = false;
 
   /** @param model - A compiled model; it is watched until `dispose`. */
   constructor(model: LayersModel) {
@@ -34,31 +34,40 @@ export class EvaluatedLayers {
       kind !== 'penalty' && isPassLoss(layer) ? [{ layer, calls }] : [],
     );
     if (this.#layers.length === 0) return;
-    this.#layers.forEach(({ layer }) => (layer.evaluations += 1));
-    const release = watchEvaluation(model, {
-      onBegin: () => this.restart(),
-      onBatch: (samples) =>
+    const layers = this.#layers.map(({ layer }) => layer);
+    layers.forEach((layer) => (layer.evaluations += 1));
+    this.#watch = watchEvaluations<WeightedMean>(model, {
+      begin: () => (this.#isOpen ? new WeightedMean() : undefined),
+      pass: (run) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
+      onBatch: (mean, samples) =>
         tidy(() =>
-          this.#mean.add(
-            this.#layers.map(({ layer }) => layer.mean()),
+          mean.add(
+            layers.map((layer) => layer.mean()),
             samples,
           ),
         ),
+      discard: (mean) => mean.dispose(),
     });
-    this.#release = () => {
-      release();
-      this.#layers.forEach(({ layer }) => (layer.evaluations -= 1));
-    };
   }
 
-  /** Forgets what passed before. */
-  restart(): void {
-    this.#mean.dispose();
+  /** Takes part in the evaluations that begin from now on. */
+  open(): void {
+    this.#isOpen = true;
   }
 
-  /** The mean over the batches since, weighted by batch size: a vector for `result`, or none; the caller disposes it. */
-  means(): Tensor[] {
-    const means = this.#mean.means();
+  /** Leaves out those that begin from now on, and goes on with those that have begun. */
+  close(): void {
+    this.#isOpen = false;
+  }
+
+  /**
+   * The mean over the batches of the evaluation that returned a value, weighted by batch size: a vector for `result`, or none; the
+   * caller disposes it. Other evaluations that are over are forgotten.
+   */
+  meansOf(value: unknown): Tensor[] {
+    const mean = this.#watch?.of(value);
+    const means = mean?.means();
+    mean?.dispose();
     return means === undefined ? [] : [means];
   }
 
@@ -75,8 +84,7 @@ export class EvaluatedLayers {
 
   /** Ends the watch and restores the model. */
   dispose(): void {
-    this.#release();
-    this.#release = () => {};
-    this.#mean.dispose();
+    this.#watch?.end();
+    this.#layers.splice(0).forEach(({ layer }) => (layer.evaluations -= 1));
   }
 }

@@ -1,6 +1,6 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames, numberNames, partNames } from '../host/model.js';
+import { lossNames, numberThings, partNames } from '../host/model.js';
 import type { TermPart } from '../host/loss-on-tape.js';
 import type { StepLoss } from '../host/step.js';
 import { groupBy } from '../util/group-by.js';
@@ -79,12 +79,11 @@ export function nameValues<T>(
 }
 
 /** The name of the part that each term belongs to: that of its layer, numbered where several layers have one name. */
-export function namesOfTerms(terms: ReadonlyArray<Pick<TermPart, 'layer' | 'name'>>): string[] {
-  const layers = [...new Set(terms.map(({ layer }) => layer))];
-  const nameOf = (layer: object): string => terms.find((term) => term.layer === layer)!.name;
-  const numbered = numberNames(layers.map(nameOf));
-  return terms.map(({ layer }) => numbered[layers.indexOf(layer)]!);
-}
+export const namesOfTerms = (terms: ReadonlyArray<Pick<TermPart, 'layer' | 'name'>>): string[] =>
+  numberThings(
+    terms.map(({ name }) => name),
+    terms.map(({ layer }) => layer),
+  );
 
 /**
  * Reads the loss of a step in its parts, in one transfer from the backend.

@@ -1,6 +1,8 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { numberThings } from '../host/model.js';
 import { appliedPenalties, type Penalty } from '../host/penalties.js';
-import { sourceOf } from '../host/regularizers.js';
+import { sourceOf, type PenaltySource } from '../host/regularizers.js';
+import { layerNames } from '../host/walk.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';
@@ -20,19 +22,23 @@ const ACTIVITY = 'activity';
  * To which layer, or weight, each value that `calculateLosses` returns belongs.
  *
  * @param model - A trained model. Only read.
- * @returns One name a value, in their order: `<layer>` or `<layer>/<weight>`.
+ * @returns One name a value, in their order: `<layer>` or `<layer>/<weight>`, numbered where several have one name.
  */
 export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'): string[] {
   const penalties = appliedPenalties(model);
-  return breakdown === 'layer'
-    ? penalties.map(({ path }) => path)
-    : penalties.map((penalty) => `${penalty.path}/${weightName(penalty)}`);
+  const ofLayers = penalties.map(layerNames(model));
+  if (breakdown === 'layer') return ofLayers;
+  const weights = penalties.map(weightOf);
+  const names = weights.map((weight) => (typeof weight === 'string' ? weight : shortName(weight)));
+  return numberThings(
+    ofLayers.map((layer, index) => `${layer}/${names[index]!}`),
+    weights,
+  );
 }
 
-function weightName(penalty: Penalty): string {
+function weightOf(penalty: Penalty): PenaltySource['weight'] | string {
   if (penalty.kind === 'activity') return ACTIVITY;
-  const source = sourceOf(penalty);
-  return source ? shortName(source.weight) : ADDED;
+  return sourceOf(penalty)?.weight ?? ADDED;
 }
 
 /** The sums of the values that have the same name, in the order of first appearance, in float64. */

@@ -5,7 +5,7 @@ import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import type { LossOnTape } from '../../host/loss-on-tape.js';
 import { foreignStep, watchSteps, type StepWatch } from '../../host/step.js';
 import { refuseActivityRegularizers } from '../../host/trained-model.js';
-import { weightPaths } from '../../host/weights.js';
+import { layersOfWeights } from '../../host/weights.js';
 import type { Logs } from '../../logs/log-values.js';
 import { readNumbers, sumOf } from '../../util/scalars.js';
 import { WeightedMean } from '../../util/weighted-mean.js';
@@ -13,7 +13,7 @@ import { WeightedMean } from '../../util/weighted-mean.js';
 /** The quantities that are compared, and the names in the logs, before `/<layer>`. */
 const BALANCE_KEYS = ['gradient/data', 'gradient/penalty', 'gradient/cosine'] as const;
 
-/** Places in the list of weights, by the path of the layer that they are in. */
+/** Places in the list of weights, by the name of the layer that they are in. */
 type WeightsByLayer = ReadonlyMap<string, readonly number[]>;
 
 /** One `fit` or `fitDataset` in which every n-th step's gradients are taken apart. */
@@ -75,13 +75,13 @@ export class BalanceRun {
 }
 
 function weightsByLayer(model: LayersModel, variables: readonly Variable[]): WeightsByLayer {
-  const paths = weightPaths(model);
+  const names = layersOfWeights(model);
   const groups = new Map<string, number[]>();
   variables.forEach(({ name, trainable }, index) => {
     // One that was frozen after `compile` is among them, and training leaves it as it is.
     if (!trainable) return;
-    const path = paths.get(name)!;
-    groups.set(path, [...(groups.get(path) ?? []), index]);
+    const layer = names.get(name)!;
+    groups.set(layer, [...(groups.get(layer) ?? []), index]);
   });
   return groups;
 }
