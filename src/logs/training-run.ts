@@ -1,7 +1,6 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
-import { currentPenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
 import { refuseActivityRegularizers } from '../host/trained-model.js';
@@ -159,8 +158,8 @@ export class TrainingRun {
 
   /** The penalty at the current weights, and what layers added on the data that was validated last. */
   #validatedNow(): Tensor[] {
-    const penalty = tidy(() => sumOf(currentPenalties(this.#model)));
-    return [penalty, ...this.#validatedLayers!.means()];
+    const layers = this.#validatedLayers!;
+    return [tidy(() => sumOf(layers.penalties())), ...layers.means()];
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */

@@ -1,6 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { appliedPenalties, type Penalty } from '../host/penalties.js';
-import { sourceOf } from '../host/regularizers.js';
+import { appliedPenalties } from '../host/penalties.js';
+import type { Penalty } from '../host/penalty.js';
+import { weightOf } from '../host/penalty-sources.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';
@@ -10,7 +11,7 @@ export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
 /** The last part of a weight's name, for example `kernel`; the host puts the layer's name and scopes before it. */
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
 
-/** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */
+/** The name that a loss added with `layer.addLoss` gets in place of a weight's name. */
 const ADDED = 'added_loss';
 
 /** The name that a penalty on activations gets there. */
@@ -31,8 +32,8 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
 
 function weightName(penalty: Penalty): string {
   if (penalty.kind === 'activity') return ACTIVITY;
-  const source = sourceOf(penalty);
-  return source ? shortName(source.weight) : ADDED;
+  const weight = weightOf(penalty);
+  return weight ? shortName(weight) : ADDED;
 }
 
 /** The sums of the values that have the same name, in the order of first appearance, in float64. */
