@@ -8,7 +8,7 @@ import {
   regularizationTerms,
   trainStep,
 } from 'tfjs-decomposed-loss';
-import { auditRegularizers, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
+import { auditRegularizers, enforceRegularizers, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
 import { batches, data, numbersOf, state } from '../helpers/models';
@@ -183,4 +183,32 @@ it("throws what a regularizer's penalty throws", async () => {
   await expect(evaluate(one, x(), y())).rejects.toThrow('the regularizer failed');
   failing.mockRestore();
   expect((Object.getPrototypeOf(tf.regularizers.l2()) as { apply: unknown }).apply).toBe(apply);
+});
+
+it('counts one function that was added to two layers for both', async () => {
+  const one = model();
+  const shared = () => tf.scalar(0.25);
+  one.layers.slice(1).forEach((layer) => layer.addLoss(shared));
+  const before = (await trainStep(one, x(), y())).regularization;
+  const rows = regularizationTerms(one).filter(({ value }) => value === 0.25);
+  expect(rows.map(({ layer, calls }) => [layer, calls])).toEqual([
+    ['hidden', 1],
+    ['out', 1],
+  ]);
+  expect(enforceRegularizers(one).changes).toEqual([]);
+  expect((await trainStep(one, x(), y())).regularization).toBe(before);
+  expect((await evaluate(one, x(), y())).regularization).toBeNear(before);
+});
+
+it('counts a function that hands out what another has made', async () => {
+  let last: tfjs.Scalar | undefined;
+  const one = model({ loss: () => () => (last = tf.scalar(0.25)) });
+  one.layers[2]!.addLoss(() => last!);
+  const { regularization } = await trainStep(one, x(), y());
+  expect(regularization).toBe(ofKernel + 0.5);
+  expect((await evaluate(one, x(), y())).regularization).toBe(regularization);
+  const callbacks = decomposedLoss();
+  const history = await one.fit(x(), y(), { ...silent, epochs: 2, validationData: [x(), y()], callbacks });
+  expect(numbersOf(history, 'val_regularization_loss')).toEqual([regularization, regularization]);
+  expect(warnings()).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { subjectOf } from './added-penalties.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { isPassLoss } from './pass-loss.js';
-import { unpatched } from './patch.js';
+import { shared, unpatched } from './patch.js';
 import { isPenalty, penaltyRule, scaled, withFactor, type DeclaredPenalty, type Penalty } from './penalty.js';
 import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
@@ -63,11 +63,22 @@ function penaltiesIn(call: Place): Penalty[] {
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
       const declared = (): Scalar => penaltyValue(closure, place);
-      const own = { ...common, recurrent, closure, key: closure, declared, ...subjectOf(closure) };
+      const own = { ...common, recurrent, closure, key: keyOf(layer, closure), declared, ...subjectOf(closure) };
       if (!isPassLoss(layer) || index > 0) return whole(own);
       return whole(layer.isTerm ? { ...own, kind: 'term' } : { ...own, kind: 'activity', kerasAbs: true });
     });
   });
+}
+
+const keys = shared('keys', () => new WeakMap<Layer, WeakMap<() => Scalar, object>>());
+
+/** The same for the same two: one function may have been added to several layers, as a loss of each. */
+function keyOf(layer: Layer, closure: () => Scalar): object {
+  const ofLayer = keys.get(layer) ?? new WeakMap<() => Scalar, object>();
+  keys.set(layer, ofLayer);
+  const key = ofLayer.get(closure) ?? {};
+  ofLayer.set(closure, key);
+  return key;
 }
 
 /** Whether a layer has a way of its own to its penalties, of which no more can be said. */

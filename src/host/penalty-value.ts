@@ -38,18 +38,17 @@ export function penaltyValue(closure: () => Scalar, { layer, path }: Pick<Place,
 }
 
 /**
- * Whether a loss that was added by hand is made when it is asked for, as it is now. One that has no value, or hands out a tensor that
- * was there before, is to be asked in a forward pass.
+ * Those of some losses added by hand that are to be asked in a forward pass: they have no value now, or hand out a tensor that was
+ * there before. Each is asked once, one after the other, as in training: one may hand out what another has made.
  */
-export function isMadeNow(closure: () => Scalar): boolean {
-  let isMade = false;
-  tidy(() => {
-    const result = attempt(closure);
-    if ('reason' in result) return;
-    isMade = !isScalar(result.value) || result.value.scopeId === engine().state.activeScope.id;
-  });
-  return isMade;
+export function madeInPass(closures: ReadonlyArray<() => Scalar>): Set<() => Scalar> {
+  const found = new Set<() => Scalar>();
+  tidy(() => closures.filter((closure) => !isMadeNow(attempt(closure))).forEach((closure) => found.add(closure)));
+  return found;
 }
+
+const isMadeNow = (result: Attempt): boolean =>
+  'value' in result && (!isScalar(result.value) || result.value.scopeId === engine().state.activeScope.id);
 
 type Attempt = { value: unknown } | { reason: string };
 

@@ -5,7 +5,7 @@ import { isPassLoss } from '../host/pass-loss.js';
 import { appliedLosses } from '../host/penalties.js';
 import { isPenalty, type Penalty } from '../host/penalty.js';
 import { currentPenalties } from '../host/penalty-sums.js';
-import { isMadeNow } from '../host/penalty-value.js';
+import { madeInPass } from '../host/penalty-value.js';
 import { isOfRegularizer } from '../host/regularizer-closures.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { sumOfNumbers } from '../util/scalars.js';
@@ -72,7 +72,11 @@ export class EvaluatedLayers {
 
   /** Finds out before the first batch passes, when nothing of another pass is left. */
   #lossesOfPass(): Evaluated[] {
-    return (this.#ofPass ??= this.#addedByHand.filter(({ penalty }) => !isMadeNow(penalty.closure!)));
+    if (this.#ofPass === undefined) {
+      const found = madeInPass(this.#addedByHand.map(({ penalty }) => penalty.closure!));
+      this.#ofPass = this.#addedByHand.filter(({ penalty }) => found.has(penalty.closure!));
+    }
+    return this.#ofPass;
   }
 
   /** The other penalties at the current weights: new scalars, which the caller disposes. */
