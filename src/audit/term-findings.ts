@@ -1,4 +1,4 @@
-import { penaltyRule } from '../host/penalties.js';
+import { penaltyRule } from '../host/penalty.js';
 import { actingCoefficients, className } from '../host/regularizers.js';
 import { isIdle } from '../regularizers/declared-regularizers.js';
 import { aboutTerm, times, type AuditedModel, type AuditedTerm } from './audited-model.js';

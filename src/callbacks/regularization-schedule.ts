@@ -1,5 +1,5 @@
 import type { Callback } from '@tensorflow/tfjs-layers';
-import { changePenalties } from '../host/penalties.js';
+import { changePenalties } from '../host/penalty-sums.js';
 import type { Run } from '../host/run.js';
 import type { Logs } from '../logs/log-values.js';
 import { describe } from '../util/arguments.js';

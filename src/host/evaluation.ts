@@ -1,5 +1,6 @@
-import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
+import { Tensor, clone, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { isInLoss } from './gradients.js';
 import { internals, lossNames, type HostModel } from './model.js';
 import { RANK, patch, shared } from './patch.js';
 
@@ -161,6 +162,38 @@ export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObse
     },
   };
 }
+
+/**
+ * Lets the outputs of a model's layers live until the loss of a forward pass is computed, as they do in training, for those who
+ * hold on to them. The host disposes each in an evaluation as soon as the next layers have it: it gets a copy to dispose.
+ *
+ * @param isNeeded - Asked before each layer is called, outside of training.
+ * @returns Restores the layers.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/executor.ts#L267-L343 | execute}
+ */
+export function keepActivations(model: LayersModel, isNeeded: () => boolean): () => void {
+  const releases = model.layers.map((layer) =>
+    patch(
+      layer,
+      'apply',
+      RANK.watch,
+      (apply) =>
+        function (this: unknown, ...args) {
+          const isKept = !isInLoss() && isNeeded();
+          const outputs = apply.apply(this, args);
+          return isKept ? copied(outputs) : outputs;
+        },
+    ),
+  );
+  return () => releases.forEach((release) => release());
+}
+
+type Outputs = ReturnType<LayersModel['apply']>;
+
+const copied = (outputs: Outputs): Outputs =>
+  Array.isArray(outputs) ? (outputs.map(copyOf) as Outputs) : copyOf(outputs);
+
+const copyOf = <T>(output: T): T => (output instanceof Tensor ? clone(output) : output);
 
 /**
  * The place of the true data loss among the values of the host's evaluation. The host returns one running sum an output

@@ -3,6 +3,8 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { internals, trainedModel } from './model.js';
 import { keepForPass } from './pass-loss.js';
 import { RANK, patch, shared } from './patch.js';
+import { appliedLosses } from './penalties.js';
+import { checkedPenalty } from './penalty-value.js';
 
 /** What the loss of a step is made of, while the gradient tape holds it: total = data + penalties. Only to be read. */
 export interface LossOnTape {
@@ -71,17 +73,7 @@ export function tracePenalties<T>(
 ): { value: T; isTraced: (scalar: Scalar) => boolean } {
   const trace: PenaltyTrace = { models, taken: [] };
   const releases = [...new Set(models.flatMap((model) => [model, trainedModel(model) ?? model]))].map((model) =>
-    patch(
-      internals(model),
-      'calculateLosses',
-      RANK.watch,
-      (inner) =>
-        function (this: unknown) {
-          const penalties = inner.call(this);
-          trace.taken.push(...penalties);
-          return penalties;
-        },
-    ),
+    onPenalties(model, (penalties) => trace.taken.push(...penalties)),
   );
   traces.push(trace);
   try {
@@ -143,15 +135,22 @@ export function observeLoss(model: LayersModel, loss: () => Scalar, { each = fal
 
 /** Notes what `calculateLosses` of a model returns in its passes, until released. */
 export const watchPenalties = (model: LayersModel): (() => void) =>
+  onPenalties(model, (penalties) => {
+    const pass = passes.filter((one) => one.model === model).at(-1);
+    pass?.calls.push(penalties);
+  });
+
+/** Calls a listener with what `calculateLosses` of a model returns, once that is known to be scalars. */
+const onPenalties = (model: LayersModel, listener: (penalties: Scalar[]) => void): (() => void) =>
   patch(
     internals(model),
     'calculateLosses',
     RANK.watch,
     (inner) =>
       function (this: unknown) {
-        const penalties = inner.call(this);
-        const pass = passes.filter((one) => one.model === model).at(-1);
-        pass?.calls.push(penalties);
+        const pathOf = (place: number): string => appliedLosses(model)[place]?.path ?? model.name;
+        const penalties = inner.call(this).map((value, place) => checkedPenalty(value, () => pathOf(place)));
+        listener(penalties);
         return penalties;
       },
   );

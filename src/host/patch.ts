@@ -150,3 +150,23 @@ function callAll(listeners: Iterable<(value: unknown) => void>, value: unknown):
   }
   if (errors.length > 0) throw errors[0];
 }
+
+/**
+ * Calls a listener with the object on which a member is looked up, until released. Nothing else may change the member meanwhile.
+ *
+ * @param target - The object that has the member itself; where it cannot be changed, nobody is told.
+ */
+export function onLookUp<T extends object>(target: T, member: keyof T, listener: (object: T) => void): () => void {
+  const before = Object.getOwnPropertyDescriptor(target, member)!;
+  const isChanged = Reflect.defineProperty(target, member, {
+    configurable: true,
+    enumerable: before.enumerable === true,
+    get(this: T) {
+      listener(this);
+      return before.get ? (before.get.call(this) as unknown) : (before.value as unknown);
+    },
+  });
+  return () => {
+    if (isChanged) Object.defineProperty(target, member, before);
+  };
+}

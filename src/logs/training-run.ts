@@ -1,7 +1,6 @@
 import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
-import { currentPenalties } from '../host/penalties.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
 import { refuseActivityRegularizers } from '../host/trained-model.js';
@@ -158,9 +157,9 @@ export class TrainingRun {
     return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
   }
 
-  /** The penalty at the current weights. */
+  /** The penalty at the current weights, without what layers added on the data that was validated last. */
   #penaltyNow(): Scalar {
-    return tidy(() => sumOf(currentPenalties(this.#model)));
+    return tidy(() => sumOf(this.#validatedLayers!.penalties()));
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */

@@ -1,4 +1,4 @@
-import { Tensor, add, addN, cast, clone, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
+import { add, addN, cast, clone, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, withTapeDisposed } from '../host/gradients.js';
 import { tracePenalties } from '../host/loss-on-tape.js';
@@ -8,6 +8,7 @@ import { keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { describe, list } from '../util/arguments.js';
+import { describeResult, isScalar } from '../util/scalars.js';
 import type { LossTensors } from './loss-parts.js';
 import { LossTerm } from './loss-term.js';
 import { namesOfTerms } from './parts.js';
@@ -113,14 +114,6 @@ function checkedParts(caller: string, value: unknown): { [part: string]: Scalar 
       'batch, for example with `tf.mean`, and do not await within the loss.',
   );
 }
-
-const describeResult = (value: unknown): string =>
-  value instanceof Tensor ? `a tensor of type ${value.dtype} and shape [${value.shape}]` : describe(value);
-
-const NUMERIC = ['float32', 'int32', 'bool'];
-
-const isScalar = (value: unknown): value is Scalar =>
-  value instanceof Tensor && value.rank === 0 && NUMERIC.includes(value.dtype);
 
 interface Term {
   name: string;

@@ -1,7 +1,6 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { evaluateBatches, evaluatedDataIndex, type EvaluationDataset } from '../host/evaluation.js';
-import { currentPenalties } from '../host/penalties.js';
 import { compiledModel } from '../host/trained-model.js';
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
@@ -96,7 +95,7 @@ async function decompose(model: LayersModel, values: Scalar[], layers: Evaluated
   const penalties: Scalar[] = [];
   const means = layers.meansOf(values[0]);
   try {
-    penalties.push(...currentPenalties(model));
+    penalties.push(...layers.penalties());
     const numbers = await readNumbers([...values, ...penalties, ...means]);
     const dataIndex = evaluatedDataIndex(model);
     const ofOutputs = numbers[dataIndex]!;

@@ -1,8 +1,12 @@
-import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { cast, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { watchEvaluations, type EvaluationWatch } from '../host/evaluation.js';
-import { appliedLosses } from '../host/penalties.js';
+import { keepActivations, watchEvaluations, type EvaluationWatch } from '../host/evaluation.js';
 import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
+import { appliedLosses } from '../host/penalties.js';
+import { isPenalty, type Penalty } from '../host/penalty.js';
+import { currentPenalties } from '../host/penalty-sums.js';
+import { madeInPass } from '../host/penalty-value.js';
+import { isOfRegularizer } from '../host/regularizer-closures.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
@@ -18,36 +22,64 @@ export interface EvaluatedLayersResult {
 }
 
 /**
- * What layers add to the loss of the data that the host evaluates: penalties on activations, and terms of the data loss. The
+ * What a model adds to the loss of the data that the host evaluates: penalties on activations, and terms of the data loss. The
  * host computes only the data loss of the outputs, so the layers are watched meanwhile. A model without such layers is left as
  * it is.
+ *
+ * A loss that was added by hand may be made of activations too: one that is not made when it is asked for
+ * is asked with each batch.
  */
 export class EvaluatedLayers {
+  readonly #model: LayersModel;
   /** Each with how often the host would ask it for its loss. */
-  readonly #layers: Array<{ layer: PassLoss; calls: number }>;
+  readonly #ofLayers: Evaluated[];
+  readonly #addedByHand: Evaluated[];
+  /** Those of them that a forward pass gives their value; `undefined` until the first. */
+  #ofPass: Evaluated[] | undefined;
   readonly #watch: EvaluationWatch<WeightedMean> | undefined;
+  readonly #releases: Array<() => void> = [];
   #isOpen = false;
 
   /** @param model - A compiled model; it is watched until `dispose`. */
   constructor(model: LayersModel) {
-    this.#layers = distinct(appliedLosses(model)).flatMap(({ penalty: { kind, layer }, calls }) =>
-      kind !== 'penalty' && isPassLoss(layer) ? [{ layer, calls }] : [],
-    );
-    if (this.#layers.length === 0) return;
-    const layers = this.#layers.map(({ layer }) => layer);
+    this.#model = model;
+    const all = distinct(appliedLosses(model));
+    this.#ofLayers = all.filter(({ penalty: { kind, layer } }) => kind !== 'penalty' && isPassLoss(layer));
+    this.#addedByHand = all.filter(({ penalty }) => isAddedByHand(penalty));
+    if (this.#ofLayers.length + this.#addedByHand.length === 0) return;
+    const layers = this.#ofLayers.map(({ penalty }) => penalty.layer as PassLoss);
     layers.forEach((layer) => (layer.evaluations += 1));
+    this.#releases.push(() => layers.forEach((layer) => (layer.evaluations -= 1)));
     this.#watch = watchEvaluations<WeightedMean>(model, {
       begin: () => (this.#isOpen ? new WeightedMean() : undefined),
       pass: (run) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
-      onBatch: (mean, samples) =>
-        tidy(() =>
-          mean.add(
-            layers.map((layer) => layer.mean()),
-            samples,
-          ),
-        ),
+      onBatch: (mean, samples) => {
+        const evaluated = this.#evaluated();
+        if (evaluated.length > 0) tidy(() => mean.add(evaluated.map(valueOf), samples));
+      },
       discard: (mean) => mean.dispose(),
     });
+    if (this.#addedByHand.length === 0) return;
+    this.#releases.push(keepActivations(model, () => this.#lossesOfPass().length > 0));
+  }
+
+  #evaluated(): Evaluated[] {
+    return [...this.#ofLayers, ...this.#lossesOfPass()];
+  }
+
+  /** Finds out before the first batch passes, when nothing of another pass is left. */
+  #lossesOfPass(): Evaluated[] {
+    if (this.#ofPass === undefined) {
+      const found = madeInPass(this.#addedByHand.map(({ penalty }) => penalty.closure!));
+      this.#ofPass = this.#addedByHand.filter(({ penalty }) => found.has(penalty.closure!));
+    }
+    return this.#ofPass;
+  }
+
+  /** The other penalties at the current weights: new scalars, which the caller disposes. */
+  penalties(): Scalar[] {
+    const ofPass = new Set(this.#ofPass?.map(({ penalty }) => penalty.key));
+    return currentPenalties(this.#model, ({ key }) => !ofPass.has(key));
   }
 
   /** Takes part in the evaluations that begin from now on. */
@@ -73,10 +105,13 @@ export class EvaluatedLayers {
 
   /** What the numbers of `means` are. */
   result(numbers: readonly number[]): EvaluatedLayersResult {
-    const values = this.#layers.map(({ layer, calls }, index) => ({ layer, value: calls * (numbers[index] ?? 0) }));
+    const values = this.#evaluated().map(({ penalty, calls }, index) => ({
+      penalty,
+      value: calls * (numbers[index] ?? 0),
+    }));
     return {
-      activity: sumOfNumbers(values.filter(({ layer }) => !layer.isTerm).map(({ value }) => value)),
-      terms: values.flatMap(({ layer, value }) =>
+      activity: sumOfNumbers(values.filter(({ penalty }) => isPenalty(penalty)).map(({ value }) => value)),
+      terms: values.flatMap(({ penalty: { layer }, value }) =>
         layer instanceof LossTerm ? [{ layer, name: layer.name, value, weight: layer.weight }] : [],
       ),
     };
@@ -85,6 +120,18 @@ export class EvaluatedLayers {
   /** Ends the watch and restores the model. */
   dispose(): void {
     this.#watch?.end();
-    this.#layers.splice(0).forEach(({ layer }) => (layer.evaluations -= 1));
+    this.#releases.splice(0).forEach((release) => release());
   }
 }
+
+interface Evaluated {
+  penalty: Penalty;
+  calls: number;
+}
+
+const isAddedByHand = ({ kind, closure }: Penalty): boolean =>
+  kind === 'penalty' && closure !== undefined && !isOfRegularizer(closure);
+
+/** A term without its weight. */
+const valueOf = ({ penalty }: Evaluated): Scalar =>
+  !isPenalty(penalty) && isPassLoss(penalty.layer) ? penalty.layer.mean() : cast(penalty.value(), 'float32');

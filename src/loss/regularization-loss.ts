@@ -2,7 +2,8 @@ import { addN, cast, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/t
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import { notePenalties } from '../host/loss-on-tape.js';
 import { isPassLoss } from '../host/pass-loss.js';
-import { appliedPenalties, penaltySumOf, type Penalty } from '../host/penalties.js';
+import { appliedPenalties } from '../host/penalties.js';
+import { penaltySumOf, type Penalty } from '../host/penalty.js';
 import { builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { describe } from '../util/arguments.js';

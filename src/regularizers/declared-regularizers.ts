@@ -1,7 +1,9 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { movedWeights } from '../host/weights.js';
-import { appliedPenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
-import { className, coefficients, sourceOf, type PenaltySource, type Regularizer } from '../host/regularizers.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
+import type { Penalty } from '../host/penalty.js';
+import { className, coefficients, type Regularizer } from '../host/regularizers.js';
+import { sourceOf, type PenaltySource } from '../host/penalty-sources.js';
 import { builtModel } from '../host/trained-model.js';
 import { isOrthogonal } from './orthogonal.js';
 

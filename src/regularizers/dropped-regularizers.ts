@@ -1,8 +1,10 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel } from '../host/model.js';
 import { shared } from '../host/patch.js';
-import { appliedPenalties, declaredPenalties, penaltyRule, type Penalty, type PenaltyRule } from '../host/penalties.js';
-import { isOfRegularizer, sourceOf, type PenaltySource } from '../host/regularizers.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
+import { penaltyRule, type Penalty, type PenaltyRule } from '../host/penalty.js';
+import { isOfRegularizer } from '../host/regularizer-closures.js';
+import { sourceOf, type PenaltySource } from '../host/penalty-sources.js';
 import { movedWeights } from '../host/weights.js';
 import { distinct, isIdle, regularizerText } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';

@@ -1,8 +1,10 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { withKerasAbs } from '../host/abs.js';
 import { movedWeights } from '../host/weights.js';
-import { appliedPenalties, changePenalties, declaredPenalties, type Penalty } from '../host/penalties.js';
-import { sourceOf } from '../host/regularizers.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
+import { changePenalties } from '../host/penalty-sums.js';
+import type { Penalty } from '../host/penalty.js';
+import { sourceOf } from '../host/penalty-sources.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
 import { checkArguments, checkFlag } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';

@@ -1,15 +1,11 @@
 import { Tensor, Variable, cast, clone, dispose, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { withKerasAbs } from '../host/abs.js';
-import { appliedPenalties, changePenalties, type Penalty, type PenaltySum } from '../host/penalties.js';
-import {
-  actingCoefficients,
-  isOfRegularizer,
-  sourceOf,
-  unappliedPenalties,
-  type Application,
-  type PenaltySource,
-} from '../host/regularizers.js';
+import { appliedPenalties } from '../host/penalties.js';
+import { changePenalties } from '../host/penalty-sums.js';
+import type { Penalty, PenaltySum } from '../host/penalty.js';
+import { actingCoefficients } from '../host/regularizers.js';
+import { sourceOf, unappliedPenalties, weightOf, type Application } from '../host/penalty-sources.js';
 import { builtModel, changeTrained } from '../host/trained-model.js';
 import { sumOf } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
@@ -82,18 +78,15 @@ export function fuseRegularizers(model: LayersModel): FusedRegularizers {
 }
 
 function named(penalty: Penalty): FusedTerm {
-  const source = knownSource(penalty);
-  return { layer: penalty.path, weight: source && shortName(source.weight) };
+  const weight = weightOf(penalty);
+  return { layer: penalty.path, weight: weight && shortName(weight) };
 }
 
 function isFusable(penalty: Penalty): boolean {
-  const source = knownSource(penalty);
+  // A loss that was added by hand is not asked for this: it may count how often it is.
+  const source = weightOf(penalty) && sourceOf(penalty);
   return source !== null && fusable({ regularizer: source.regularizer, weight: source.weight.read() }) !== undefined;
 }
-
-/** A loss that was added by hand is not even computed for this: it may count how often it is. */
-const knownSource = (penalty: Penalty): PenaltySource | null =>
-  penalty.closure !== undefined && isOfRegularizer(penalty.closure) ? sourceOf(penalty) : null;
 
 interface Group extends FusedPenalty {
   places: number[];

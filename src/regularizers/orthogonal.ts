@@ -14,7 +14,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { withKerasAbs } from '../host/abs.js';
-import { registeredClass, RegularizerBase, className, type Regularizer } from '../host/regularizers.js';
+import { RegularizerBase, className, registeredClass, type Regularizer } from '../host/regularizers.js';
 import { checkArguments, describe } from '../util/arguments.js';
 
 /** What `orthogonal` takes. */

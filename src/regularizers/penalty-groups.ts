@@ -1,7 +1,8 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { numberThings } from '../host/model.js';
-import { appliedPenalties, type Penalty } from '../host/penalties.js';
-import { sourceOf, type PenaltySource } from '../host/regularizers.js';
+import { appliedPenalties } from '../host/penalties.js';
+import type { Penalty } from '../host/penalty.js';
+import { weightOf, type PenaltySource } from '../host/penalty-sources.js';
 import { layerNames } from '../host/walk.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
@@ -12,7 +13,7 @@ export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
 /** The last part of a weight's name, for example `kernel`; the host puts the layer's name and scopes before it. */
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;
 
-/** The name that a loss added with `layer.addLoss` gets where a weight's name would stand. */
+/** The name that a loss added with `layer.addLoss` gets in place of a weight's name. */
 const ADDED = 'added_loss';
 
 /** The name that a penalty on activations gets there. */
@@ -28,7 +29,7 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
   const penalties = appliedPenalties(model);
   const ofLayers = penalties.map(layerNames(model));
   if (breakdown === 'layer') return ofLayers;
-  const weights = penalties.map(weightOf);
+  const weights = penalties.map(namedBy);
   const names = weights.map((weight) => (typeof weight === 'string' ? weight : shortName(weight)));
   return numberThings(
     ofLayers.map((layer, index) => `${layer}/${names[index]!}`),
@@ -36,10 +37,8 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
   );
 }
 
-function weightOf(penalty: Penalty): PenaltySource['weight'] | string {
-  if (penalty.kind === 'activity') return ACTIVITY;
-  return sourceOf(penalty)?.weight ?? ADDED;
-}
+const namedBy = (penalty: Penalty): PenaltySource['weight'] | string =>
+  penalty.kind === 'activity' ? ACTIVITY : (weightOf(penalty) ?? ADDED);
 
 /** The sums of the values that have the same name, in the order of first appearance, in float64. */
 export function sumByName(names: readonly string[], values: readonly number[]): Map<string, number> {

@@ -1,7 +1,8 @@
 import { tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { appliedPenalties } from '../host/penalties.js';
-import { actingCoefficients, className, inspectPenalty, type PenaltySource } from '../host/regularizers.js';
+import { inspectPenalty, type PenaltySource } from '../host/penalty-sources.js';
+import { actingCoefficients, className } from '../host/regularizers.js';
 import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';

@@ -1,4 +1,5 @@
-import { addN, cast, concat, reshape, scalar, stack, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { Tensor, addN, cast, concat, reshape, scalar, stack, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { describe } from './arguments.js';
 
 const joined = (tensors: readonly Tensor[]): Tensor =>
   tidy(() => {
@@ -41,3 +42,15 @@ export function sumOf(penalties: readonly Scalar[]): Scalar {
 
 /** The sum in float64. */
 export const sumOfNumbers = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+const NUMERIC = ['float32', 'int32', 'bool'];
+
+/** Whether a value is a scalar that can be added to a loss. */
+export const isScalar = (value: unknown): value is Scalar =>
+  value instanceof Tensor && value.rank === 0 && NUMERIC.includes(value.dtype);
+
+/** A value as error messages name it, tensors by type and shape. */
+export function describeResult(value: unknown): string {
+  if (!(value instanceof Tensor)) return describe(value);
+  return `${value.isDisposed ? 'a disposed tensor' : 'a tensor'} of type ${value.dtype} and shape [${value.shape}]`;
+}
