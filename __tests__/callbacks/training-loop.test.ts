@@ -289,6 +289,12 @@ describe('bad input', () => {
       /`step` of `trainingLoop` to be given what.*got 3/,
     ],
     ['a step of no name', loopOf(async (loop) => loop.step(() => ({ d: 1 }) as never)), /got `d`: 1/],
+    ['no step at all', loopOf(async (loop) => loop.step(() => ({ d: undefined }))), /got an object with `d`/],
+    [
+      'a metric with the name of a loss',
+      loopOf(async (loop) => loop.step(() => ({ ...loss, metrics: { data_loss: 1 } }))),
+      /`step` of `trainingLoop` to be given one value for each key of the log, got two for `data_loss`/,
+    ],
     ['endEpoch before a step', loopOf(async (loop) => loop.endEpoch()), /`endEpoch` before one/],
     [
       'a step within a step',
