@@ -105,7 +105,7 @@ it.each<[string, unknown]>([
 it('refuses arguments that it does not know', async () => {
   const model = regressor();
   await expect(trainStep(model, x(), y(), { sampleWeights: tf.ones([6]) } as never)).rejects.toThrow(
-    'Expected the arguments `classWeight`, `sampleWeight`, `warn` of `trainStep`, got `sampleWeights`. Use one of those.',
+    'Expected the arguments `classWeight`, `sampleWeight`, `returnTensors`, `warn` of `trainStep`, got `sampleWeights`. Use one of those.',
   );
   await expect(trainStep(model, x(), y(), null as never)).rejects.toThrow(/to be an object .* got null/);
   await expect(evaluate(model, x(), y(), { batchsize: 1 } as never)).rejects.toThrow(
