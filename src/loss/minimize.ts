@@ -1,9 +1,7 @@
-import { Tensor, Variable, dispose, keep, tidy, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, Variable, dispose, keep, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
-import { isPassLoss } from '../host/pass-loss.js';
-import { placesInModel } from '../host/walk.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkFlag, describe } from '../util/arguments.js';
 import {
@@ -133,18 +131,9 @@ export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): Los
     keep(tensors.total);
     return tensors;
   };
-  // Layers that look at what passes through them do so on the tape only.
-  const run = checked.models.some(mayAddInPass) ? () => onTape(evaluate) : () => inTidy(evaluate);
-  return returned(cleanly(checked, run), args.returnTensors);
-}
-
-const mayAddInPass = (model: LayersModel): boolean =>
-  trainedModel(model) === undefined || placesInModel(model).some(({ layer }) => isPassLoss(layer));
-
-function inTidy<T>(run: () => T): T {
-  const results: T[] = [];
-  tidy(() => void results.push(run()));
-  return results[0]!;
+  // Only on the tape is there a trace of penalties that the loss adds itself, and of what passes through layers.
+  const tensors = cleanly(checked, () => onTape(evaluate));
+  return returned(tensors, args.returnTensors);
 }
 
 const returned = (tensors: LossTensors, returnTensors: boolean | undefined): LossParts | Promise<DecomposedLoss> =>
