@@ -308,6 +308,12 @@ describe('bad input', () => {
       /`step` of `trainingLoop` to be given what.*got 3/,
     ],
     ['a step of no name', loopOf(async (loop) => loop.step(() => ({ d: 1 }) as never)), /got `d`: 1/],
+    ['no step at all', loopOf(async (loop) => loop.step(() => ({ d: undefined }))), /got an object with `d`/],
+    [
+      'a metric with the name of a loss',
+      loopOf(async (loop) => loop.step(() => ({ ...loss, metrics: { data_loss: 1 } }))),
+      /`step` of `trainingLoop` to be given one value for each key of the log, got two for `data_loss`/,
+    ],
     ['endEpoch before a step', loopOf(async (loop) => loop.endEpoch()), /`endEpoch` before one/],
     [
       'a step within a step',
@@ -321,6 +327,65 @@ describe('bad input', () => {
         await loop.step(() => loss);
       }),
       /`size` for all steps of an epoch or for none/,
+    ],
+    [
+      'a step with the name of a validated one',
+      loopOf(async (loop) => {
+        await loop.step(() => ({ val_d: loss }));
+        await loop.validate(() => ({ d: loss }));
+        await loop.endEpoch();
+      }),
+      /steps of `loop.step` to have no key of validation, got `val_d\/loss`/,
+    ],
+    [
+      'a log key that a metric has',
+      () =>
+        trainingLoop({ callbacks: decomposedLoss({ logKeys: { dataLoss: 'mae' } }) }, async (loop) => {
+          await loop.step(() => ({ ...loss, metrics: { mae: 2 } }));
+        }),
+      /`logKeys.dataLoss` to be a name of its own, got 'mae', which is there already/,
+    ],
+    [
+      'the log key `loss`',
+      () =>
+        trainingLoop({ callbacks: decomposedLoss({ logKeys: { dataLoss: 'loss' } }) }, async (loop) => {
+          await loop.step(() => loss);
+        }),
+      /`logKeys.dataLoss` to be a name of its own, got 'loss'/,
+    ],
+    [
+      'endEpoch after an epoch without a step',
+      loopOf(async (loop) => {
+        await loop.step(() => loss);
+        await loop.endEpoch();
+        await loop.endEpoch();
+      }),
+      /`endEpoch` before one/,
+    ],
+    [
+      'a validation that is none',
+      loopOf(async (loop) => loop.validate(() => 'loss' as never)),
+      /`validate` of `trainingLoop`.*got 'loss'/,
+    ],
+    [
+      'an end before a step is awaited',
+      loopOf(async (loop) => void loop.step(async () => new Promise(() => {}))),
+      /`body` of `trainingLoop` to await `loop.step`/,
+    ],
+    ['callbacks that are none', () => trainingLoop({ callbacks: 3 as never }, async () => {}), /got 3/],
+    ['models that are none', () => trainingLoop({ models: {} as never }, async () => {}), /`models` of `trainingLoop`/],
+    [
+      'a size of validation that is none',
+      loopOf(async (loop) => loop.validate(() => loss, NaN)),
+      /`size` of `loop.validate`.*got NaN/,
+    ],
+    [
+      'a model that the first step does not build',
+      () => {
+        const models = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+        return trainingLoop({ models }, async (loop) => loop.step(() => loss));
+      },
+      /Expected `model` to be built, got `sequential_/,
     ],
     ['a size that is none', loopOf(async (loop) => loop.step(() => loss, 0)), /`size` of `loop.step`/],
     [
@@ -343,11 +408,56 @@ describe('bad input', () => {
     await expect(run()).rejects.toThrow(message);
   });
 
-  it('a step after the end', async () => {
+  it('a step, a validation or an end of an epoch after the end: nothing runs', async () => {
     let kept: TrainingLoop | undefined;
     await trainingLoop({}, async (loop) => {
       kept = loop;
     });
-    await expect(kept!.step(() => loss)).rejects.toThrow(/got a call after its end/);
+    const run = jest.fn(() => loss);
+    for (const late of [() => kept!.step(run), () => kept!.validate(run), () => kept!.endEpoch()]) {
+      await expect(late()).rejects.toThrow(/got a call after its end/);
+    }
+    expect(run).not.toHaveBeenCalled();
+  });
+
+  const tensors = () => evaluateLoss(() => ({ fit: tf.scalar(1), kl: tf.scalar(2) }), { returnTensors: true });
+
+  it.each<[string, (loop: TrainingLoop) => Promise<unknown>]>([
+    ['beside a step that is none', (loop) => loop.step(() => ({ d: tensors(), g: 3 as never }))],
+    ['beside a validation that is none', (loop) => loop.validate(() => ({ d: tensors(), g: 3 as never }))],
+    ['of a step within a step', (loop) => loop.step(() => loop.step(tensors) as never)],
+    [
+      'with a key of validation',
+      async (loop) => {
+        await loop.step(() => ({ val_d: tensors() }));
+        await loop.validate(() => ({ d: tensors() }));
+        await loop.endEpoch();
+      },
+    ],
+    [
+      'of an epoch whose logs are none',
+      async (loop) => {
+        await loop.step(tensors);
+        await loop.validate(tensors);
+        await loop.endEpoch({ fit: 'x' as never });
+      },
+    ],
+  ])('leaves no tensor %s', async (_, run) => {
+    tensors().dispose();
+    const body = async (loop: TrainingLoop) => {
+      await run(loop);
+    };
+    expect(await tensorsLeftByFailing(() => trainingLoop({}, body))).toBe(0);
+  });
+
+  it('leaves no tensor of the first step that builds a model, where a callback refuses the loop', async () => {
+    const late = () => tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
+    const [first, second] = [late(), late()];
+    const run = (models: tfjs.Sequential, callbacks: object[]) =>
+      trainingLoop({ models, callbacks }, (loop) =>
+        loop.step(() => evaluateLoss(() => tf.mean(models.predict(x) as tfjs.Tensor), { models, returnTensors: true })),
+      );
+    await run(first, []);
+    expect(await tensorsLeftByFailing(() => run(second, [gradientBalance()]))).toBe(0);
   });
 });

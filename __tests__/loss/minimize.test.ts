@@ -377,6 +377,21 @@ describe('bad input', () => {
       run(() => tf.scalar(1), { variables: model }),
       /`loss` of `minimize` to depend on a variable that is trained/,
     ],
+    [
+      'variables that are all frozen',
+      () => {
+        const frozen = model.layers[0]!.weights.map((weight) => weight.read() as tfjs.Variable);
+        model.layers[0]!.trainable = false;
+        try {
+          void minimize(optimizer, () => error(model), { variables: frozen });
+        } finally {
+          model.layers[0]!.trainable = true;
+        }
+      },
+      /`loss` of `minimize` to depend on a variable that is trained/,
+    ],
+    ['a tensor for a variable', run(() => error(model), { variables: [x] }), /`variables` of `minimize`.*got a Tensor/],
+    ['weights that are none', run(() => error(model), { weights: [1] }), /`weights` of `minimize`.*got an array of 1/],
     ['minimize within minimize', run(() => (void run(() => error(model))(), error(model))), /outside of a loss/],
     ['a loss that throws', run(() => (output(model), fail())), /the loss failed/],
   ])('%s: one clear error, nothing moved, nothing left', async (_, action, message) => {

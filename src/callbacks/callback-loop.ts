@@ -1,6 +1,7 @@
 import { Tensor, dispose } from '@tensorflow/tfjs-core';
 import { History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel } from '../host/model.js';
+import { builtModel } from '../host/trained-model.js';
 import { loopRun, type Callbacks, type LoopRun } from '../host/run.js';
 import type { Logs } from '../logs/log-values.js';
 import { LoopMeans, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
@@ -77,12 +78,11 @@ export class CallbackLoop {
   async step(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void> {
     this.#checkSize('step', size);
     await this.#alone('step', async () => {
-      // A model that the first step builds is there only after it.
-      const early = this.#isBuilt() ? undefined : { result: await run() };
-      await this.#beginEpoch();
       const logs: Logs = {};
-      let result: Step | NamedSteps | undefined = early?.result;
+      // A model that the first step builds is there only after it.
+      let result = this.#isBuilt() ? undefined : await run();
       try {
+        await this.#beginEpoch();
         await this.#run!.callbacks.onBatchBegin(this.#batch, logs);
         // As in `fit`, the log of a batch's end is that of its begin.
         const begun = Object.entries(logs).filter(([, value]) => typeof value === 'number');
@@ -120,8 +120,16 @@ export class CallbackLoop {
       const training = await this.#training.take();
       const validation = await this.#validation.take();
       const all = new Map<string, number>(training);
-      validation.forEach((value, key) => all.set(`val_${key}`, value));
-      if (validation.has('loss')) all.set('val_total_loss', validation.get('loss')!);
+      const validated = Array.from(validation, ([key, value]) => [`val_${key}`, value] as const);
+      if (validation.has('loss')) validated.push(['val_total_loss', validation.get('loss')!]);
+      for (const [key, value] of validated) {
+        if (all.has(key)) {
+          throw new Error(
+            `Expected the steps of \`loop.step\` to have no key of validation, got \`${key}\`. Rename the step, the part or the metric.`,
+          );
+        }
+        all.set(key, value);
+      }
       for (const [key, value] of Object.entries(checkedLogs(logs))) {
         if (all.has(key)) {
           throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${key}\`. Rename it.`);
@@ -189,7 +197,7 @@ export class CallbackLoop {
 
   async #beginTraining(): Promise<void> {
     const { epochs, initialEpoch } = this.#counts;
-    const models = this.#models.map((one) => trainedModel(one)!);
+    const models = this.#models.map(builtModel);
     this.#seen = models[0] ?? standIn();
     const callbacks = [...this.#callbacks, this.history];
     this.#run = loopRun({ models, seen: this.#seen, callbacks, epochs, initialEpoch, metrics: [...LOSSES] });

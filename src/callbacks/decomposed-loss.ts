@@ -101,7 +101,7 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   override async onBatchEnd(batch: number, logs: Logs = {}): Promise<void> {
-    if (this.#watch) this.#watch.endBatch(batch, logs);
+    if (this.#watch) await this.#watch.endBatch(batch, logs);
     else renameKeys(logs, this.#keys);
     const data = logs[this.#keys.dataLoss];
     if (this.#args.loss !== 'data' || data === undefined) return;

@@ -29,6 +29,8 @@ export abstract class RunCallback extends Callback {
 
   /** @internal */
   override setParams(params: Callback['params']): void {
+    // Callbacks announce their keys there; who drives a list by hand may have left it out.
+    (params as { metrics?: unknown }).metrics ??= [];
     refusing(params, () => {
       if (this.params === params) {
         throw new Error(`Expected \`${this.#name}\` in \`callbacks\` once, got the same one twice. Leave one out.`);
@@ -51,6 +53,12 @@ export abstract class RunCallback extends Callback {
   /** @internal */
   override setModel(model: LayersModel): void {
     this.#awaitsModel = false;
+    if (this.params === undefined) {
+      throw new Error(
+        `Expected \`setParams\` of the \`tf.CallbackList\` that \`${this.#name}\` is in before its \`setModel\`, got none. Call ` +
+          '`list.setParams({epochs})` first.',
+      );
+    }
     super.setModel(model);
     const run = runOf(model, this.params);
     this.#run = run;

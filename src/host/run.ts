@@ -1,6 +1,6 @@
-import { Callback, CallbackList, CustomCallback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { Callback, CallbackList, CustomCallback, History, type LayersModel } from '@tensorflow/tfjs-layers';
 import { validationDataKey, validationNames } from './evaluation.js';
-import { internals } from './model.js';
+import { internals, trainedModel } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
 
 /** How often a run gives way to other tasks, as `CustomCallback` has it: `'auto'` is at most every 125 ms. */
@@ -9,12 +9,14 @@ export type YieldEvery = 'auto' | 'batch' | 'epoch' | 'never' | number;
 /** The callbacks of a run, in the order in which they are called. */
 export type Callbacks = CallbackList['callbacks'];
 
-/** One run of `fit` or `fitDataset`: what the callbacks of it have in common. */
+/** One run of `fit` or `fitDataset`, or of a loop: what the callbacks of it have in common. */
 export interface Run {
   /** The models that are trained: of a `Sequential` the one that it hides. */
   readonly models: readonly LayersModel[];
   /** Whether it is a loop outside of `fit`. */
   readonly isLoop: boolean;
+  /** Whether somebody drives a `tf.CallbackList` around steps of the model, instead of `fit`: nobody disposes what is in the logs. */
+  readonly isByHand: boolean;
   readonly validates: boolean;
   /**
    * After which batch of an epoch the host validates before any callback can move the weights; `undefined` where it validates
@@ -73,12 +75,13 @@ export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch 
   const none: number = null!;
   const params: Callback['params'] = { epochs, initialEpoch, samples: none, steps: none, batchSize: none, verbose: 0 };
   Object.assign(params, { doValidation: true, isLoop: true, metrics });
-  const list = new CallbackList([new Head(), ...callbacks]);
+  const list = new CallbackList([...callbacks]);
   const begins: Array<(callbacks: Callbacks) => void> = [];
   const ends: Array<() => void> = [];
   const run: LoopRun = {
     models,
     isLoop: true,
+    isByHand: false,
     validates: true,
     validatesAfterBatch: undefined,
     validationNames: new Map(),
@@ -104,12 +107,9 @@ export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch 
   return run;
 }
 
-/** Is first in the list, where `fit` has BaseLogger. */
-class Head extends Callback {}
-
 /** The run that a callback is part of; to be called from `setModel`. */
 export function runOf(model: LayersModel, params: Callback['params']): Run {
-  const run = runs.get(params) ?? fitRun(model, params);
+  const run = runs.get(params) ?? fitRun(trainedModel(model) ?? model, params);
   runs.set(params, run);
   return run;
 }
@@ -119,9 +119,12 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
   const isFit = samples != null;
   const by = isFit ? 'fit' : 'fitDataset';
   const listeners: Array<(callbacks: Callbacks) => void> = [];
+  const ends: Array<() => void> = [];
+  const isByHand = !internals(model).isTraining;
   const run: Run = {
     models: [model],
     isLoop: false,
+    isByHand,
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
     validationNames: doValidation ? validationNames(model, by) : new Map(),
@@ -129,10 +132,11 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void listeners.push(listener),
-    onEnd: (listener) => whenTrainingEnds(model, listener),
+    onEnd: (listener) => (isByHand ? void ends.push(listener) : whenTrainingEnds(model, listener)),
   };
   const release = whenTrainingBegins(params, (list) => {
     list.callbacks = arranged(list.callbacks, run);
+    if (isByHand) whenListEnds(list, () => ends.splice(0).forEach((listener) => listener()));
     listeners.forEach((listener) => listener(list.callbacks));
   });
   run.onEnd(release);
@@ -140,7 +144,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
 }
 
 /**
- * Puts the callbacks of a run in order: BaseLogger, the writers of the run, the progress bar and the user's other callbacks,
+ * Puts the callbacks of a run in order: BaseLogger, which only `fit` has, the writers of the run, the progress bar and the user's other callbacks,
  * History. So all of them read what the writers write, in whatever order they were given. (Before BaseLogger a writer would
  * leave tensors in BaseLogger's totals when a run throws.)
  *
@@ -152,10 +156,20 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
  */
 export function arranged(callbacks: Callbacks, { writers, renamer, yieldEvery }: Run): Callbacks {
   const first = renamer ? [...writers, renamer] : writers;
-  const [baseLogger, ...others] = callbacks.filter((callback) => !first.includes(callback as Callback));
+  const others = callbacks.filter((callback) => !first.includes(callback as Callback));
+  const loggers = others.slice(0, others[0] && isBaseLogger(others[0]) ? 1 : 0);
   const yields = callbacks.some((callback) => callback instanceof CustomCallback);
-  return [baseLogger!, ...first, ...others, ...(yields ? [] : [new CustomCallback({}, yieldEvery)])];
+  return [
+    ...loggers,
+    ...first,
+    ...others.slice(loggers.length),
+    ...(yields ? [] : [new CustomCallback({}, yieldEvery)]),
+  ];
 }
+
+/** The host does not export its class. */
+const isBaseLogger = (callback: Callbacks[number]): boolean =>
+  ![Callback, CustomCallback, History].some((one) => callback instanceof one);
 
 /** Whether an epoch ended before it was validated, because a callback set `model.stopTraining` in the middle of it. */
 export const endedBeforeValidation = ({ validates, validationNames: names }: Run, logs: object): boolean =>
@@ -194,5 +208,17 @@ function whenTrainingEnds(model: LayersModel, listener: () => void): void {
   const release = onAssign(internals(model), 'isTraining', () => {
     release();
     listener();
+  });
+}
+
+/** A list that is driven by hand tells its end itself. */
+function whenListEnds(list: CallbackList, listener: () => void): void {
+  const release = patch(list, 'onTrainEnd', RANK.watch, (inner) => async (...args) => {
+    release();
+    try {
+      await inner.apply(list, args);
+    } finally {
+      listener();
+    }
   });
 }

@@ -1,11 +1,11 @@
 import {
+  Tensor,
   clone,
   dispose,
   engine,
   keep,
   type Optimizer,
   type Scalar,
-  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
@@ -13,6 +13,7 @@ import { unrecorded } from './gradients.js';
 import { inPass, splitTotal, watchPenalties, type LossOnTape } from './loss-on-tape.js';
 import { internals } from './model.js';
 import { RANK, onAssign, patch } from './patch.js';
+import type { Run } from './run.js';
 
 /** The loss of a step in its parts: kept scalars, which whoever has them disposes. */
 export type StepLoss = Omit<LossOnTape, 'total'>;
@@ -51,8 +52,8 @@ export interface StepObserver<T> {
 /** A watch over the steps of a model. */
 export interface StepWatch<T> {
   /**
-   * What was taken from the step that returned this total; what other steps left is discarded. `undefined` where there was no such
-   * step, or the total is no sum of a mean and of penalties.
+   * What was taken from the step that returned this total, or, where it was read already, from the only step there was; what other
+   * steps left is discarded. `undefined` where there was no such step, or the total is no sum of a mean and of penalties.
    */
   of(total: unknown): T | undefined;
   /** Ends the watch, restores the model, and discards what is left. */
@@ -91,7 +92,10 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
   return {
     of(total) {
       const { id, dataId } = (total ?? {}) as Partial<Tensor>;
-      const found = all.find((one) => one.total.id === id) ?? all.find((one) => one.total.dataId === dataId);
+      const found =
+        total instanceof Tensor
+          ? (all.find((one) => one.total.id === id) ?? all.find((one) => one.total.dataId === dataId))
+          : all.find(() => all.length === 1);
       all = all.filter((one) => one !== found);
       clear();
       return found?.taken;
@@ -116,3 +120,12 @@ export const foreignStep = ({ name }: LayersModel, consequence: 'The step was ma
       `of tf.LayersModel does, got a step that does not. ${consequence} A model class with a training step of its own, or a ` +
       'tfjs-layers with another one, cannot be watched.',
   );
+
+/** What to say of a batch in whose step nothing was seen. */
+export const missedStep = (model: LayersModel, { isByHand }: Pick<Run, 'isByHand'>): Error =>
+  isByHand
+    ? new Error(
+        `Expected one step of \`${model.name}\` between \`onBatchBegin\` and \`onBatchEnd\` of a \`tf.CallbackList\`, got none or ` +
+          'several. Make it with `model.trainOnBatch` or `trainStep`, or let `trainingLoop` drive the callbacks.',
+      )
+    : foreignStep(model, 'The step was made.');

@@ -72,19 +72,14 @@ export function resolveLogKeys(caller: string, args: LogKeyArgs = {}): LogKeys {
 /**
  * Checks the names that a run will write against those that are there.
  *
- * @param taken - The names of a run before ours, `params.metrics`: the model's own loss and metrics, and what other
+ * @param announced - The names of a run before ours, `params.metrics`: the model's own loss and metrics, and what other
  *   callbacks announced.
  * @throws Error if one of ours is among them, or reads as a part of the breakdown.
  */
-export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly string[], breakdown: Breakdown): void {
-  const names = new Set([...HOST_KEYS, ...taken]);
+export function checkAgainstMetrics(keys: Partial<LogKeys>, announced: readonly string[], breakdown: Breakdown): void {
+  const names = new Set([...HOST_KEYS, ...announced]);
   for (const [name, key] of Object.entries(keys)) {
-    if (names.has(key)) {
-      throw new Error(
-        `Expected \`logKeys.${name}\` to be a name of its own, got '${key}', which is there already: the host, the model's ` +
-          `own loss, a metric or another callback has it (${list(names)}). Choose another name in \`logKeys\`.`,
-      );
-    }
+    if (names.has(key)) throw taken(name, key, names);
   }
   if (breakdown === 'none') return;
   const prefix = `${keys.regularizationLoss}/`;
@@ -97,15 +92,28 @@ export function checkAgainstMetrics(keys: Partial<LogKeys>, taken: readonly stri
   }
 }
 
-/** Moves what is in a log under the default names to other ones, in place. */
+/**
+ * Moves what is in a log under the default names to other ones, in place.
+ *
+ * @throws Error if something else is there.
+ */
 export function renameKeys(logs: { [key: string]: unknown }, keys: LogKeys): void {
   const defaults = resolveLogKeys('decomposedLoss');
-  for (const name of NAMES) {
-    const [before, after] = [defaults[name], keys[name]];
-    if (before === after) continue;
-    for (const key of Object.keys(logs).filter((one) => one === before || one.startsWith(`${before}/`))) {
-      logs[after + key.slice(before.length)] = logs[key];
-      Reflect.deleteProperty(logs, key);
-    }
+  const moved = NAMES.filter((name) => defaults[name] !== keys[name]).flatMap((name) => {
+    const before = defaults[name];
+    return Object.keys(logs)
+      .filter((key) => key === before || key.startsWith(`${before}/`))
+      .map((key) => ({ name, key, to: keys[name] + key.slice(before.length), value: logs[key] }));
+  });
+  moved.forEach(({ key }) => Reflect.deleteProperty(logs, key));
+  for (const { name, to, value } of moved) {
+    if (to in logs) throw taken(name, to, Object.keys(logs));
+    logs[to] = value;
   }
 }
+
+const taken = (name: string, key: string, names: Iterable<string>): Error =>
+  new Error(
+    `Expected \`logKeys.${name}\` to be a name of its own, got '${key}', which is there already: the host, the model's ` +
+      `own loss, a metric or another callback has it (${list(names)}). Choose another name in \`logKeys\`.`,
+  );

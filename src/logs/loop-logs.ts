@@ -8,9 +8,9 @@ import { WeightedMean } from '../util/weighted-mean.js';
 /** What a step of a custom training loop gives: numbers, or tensors that nobody has read yet. */
 export type Step = DecomposedLoss | LossParts;
 
-/** The steps of one batch by name, as those of the two networks of a GAN. */
+/** The steps of one batch by name, as those of the two networks of a GAN; `undefined` for one that the batch does not make. */
 export interface NamedSteps {
-  [name: string]: Step;
+  [name: string]: Step | undefined;
 }
 
 /** What a batch writes into its log. */
@@ -21,18 +21,27 @@ export type StepLogs = Map<string, number | Scalar>;
  * in a batch, each after the name of its step, as in `d/data_loss`.
  *
  * @param caller - `step` or `validate`, for the error.
- * @throws Error if a value is no step.
+ * @throws Error if a value is no step, or there is none, or two entries have one name.
  */
 export function logsOf(caller: string, result: unknown): StepLogs {
-  if (isStep(result)) return new Map(entriesOf(result));
-  const steps: Array<[string, unknown]> =
+  const entries = isStep(result) ? entriesOf(result) : namedEntries(caller, result);
+  const logs = new Map(entries);
+  if (logs.size === entries.length) return logs;
+  const twin = entries.map(([key]) => key).find((key, index, keys) => keys.indexOf(key) !== index)!;
+  throw new Error(
+    `Expected \`${caller}\` of \`trainingLoop\` to be given one value for each key of the log, got two for \`${twin}\`. Rename ` +
+      'the metric, the part or the step.',
+  );
+}
+
+function namedEntries(caller: string, result: unknown): Array<[string, number | Scalar]> {
+  const all: Array<[string, unknown]> =
     typeof result === 'object' && result !== null && !(result instanceof Tensor) ? Object.entries(result) : [];
+  const steps = all.filter(([, step]) => step !== undefined);
   const wrong = steps.find(([name, step]) => !isStep(step) || name === '');
   if (steps.length > 0 && wrong === undefined) {
-    return new Map(
-      steps.flatMap(([name, step]) =>
-        entriesOf(step as Step).map(([key, value]) => [`${name}/${key}`, value] as const),
-      ),
+    return steps.flatMap(([name, step]) =>
+      entriesOf(step as Step).map(([key, value]): [string, number | Scalar] => [`${name}/${key}`, value]),
     );
   }
   throw new Error(

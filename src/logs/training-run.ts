@@ -2,8 +2,8 @@ import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
 import type { Run } from '../host/run.js';
-import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
-import { refuseActivityRegularizers } from '../host/trained-model.js';
+import { disposeParts, keepParts, missedStep, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
+import { compiledModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedLayers } from '../loss/evaluated-layers.js';
 import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
@@ -31,7 +31,7 @@ export class TrainingRun {
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
     const model = run.models[0]!;
-    refuseActivityRegularizers(model);
+    refuseActivityRegularizers(compiledModel(model));
     this.#model = model;
     this.#run = run;
     this.#keys = keys;
@@ -52,11 +52,11 @@ export class TrainingRun {
     this.#watch = watchSteps(this.#model, { each, take: keepParts, discard: disposeParts });
   }
 
-  /** Writes the batch's parts into its log as scalars, which are the host's from then on. */
-  endBatch(batch: number, logs: Logs): void {
+  /** Writes the batch's parts into its log: as scalars, which are the host's from then on, or as numbers in a run by hand. */
+  async endBatch(batch: number, logs: Logs): Promise<void> {
     const step = this.#watch!.of(logs['loss']);
     this.#watch!.end();
-    if (step === undefined) throw foreignStep(this.#model, 'The step was made.');
+    if (step === undefined) throw missedStep(this.#model, this.#run);
     const { data, ofOutputs, terms, penalties } = step;
     const regularization = sumOf(penalties);
     this.#ofBatch = [data, regularization, ofOutputs, ...terms.map(({ value }) => value), ...penalties];
@@ -66,9 +66,18 @@ export class TrainingRun {
     const parts =
       names.parts.length === 0 ? [] : [...this.#outputs(ofOutputs, logs), ...terms.map(({ value }) => value)];
     const broken = names.penalties.length === 0 ? [] : penalties;
-    this.#mean.add([data, regularization, ...parts, ...broken], logs['size'] as number);
+    this.#mean.add([data, regularization, ...parts, ...broken], (logs['size'] ?? 1) as number);
     dispose(this.#ofBatch.filter((scalar) => scalar !== data && scalar !== regularization));
+    if (this.#run.isByHand) await this.#readParts(logs, data, regularization);
     if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = [this.#penaltyNow()];
+  }
+
+  async #readParts(logs: Logs, data: Scalar, regularization: Scalar): Promise<void> {
+    const reading = readNumbers([data, regularization]);
+    dispose([data, regularization]);
+    const [first, second] = await reading;
+    logs[this.#keys.dataLoss] = first!;
+    logs[this.#keys.regularizationLoss] = second!;
   }
 
   /** Writes the epoch's parts into its log as numbers, after one transfer from the backend. Leaves no tensor. */

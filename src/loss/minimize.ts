@@ -1,9 +1,7 @@
-import { Variable, dispose, keep, tidy, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, Variable, dispose, keep, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
-import { isPassLoss } from '../host/pass-loss.js';
-import { placesInModel } from '../host/walk.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkFlag, describe } from '../util/arguments.js';
 import {
@@ -17,8 +15,8 @@ import {
 import { lossParts, readLoss, type LossParts, type LossTensors } from './loss-parts.js';
 import type { DecomposedLoss } from './parts.js';
 
-/** Weights that an optimizer moves: variables, layers' variables, what `getWeights()` gives, or whole models. */
-export type Trainable = Variable | LayerVariable | LayersModel;
+/** Weights that an optimizer moves: variables, also as the tensors that `getWeights()` gives, layers' variables, or whole models. */
+export type Trainable = Tensor | LayerVariable | LayersModel;
 
 /** What `minimize` takes in addition to the optimizer and the loss. */
 export interface MinimizeArgs extends CustomLossArgs {
@@ -133,18 +131,9 @@ export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): Los
     keep(tensors.total);
     return tensors;
   };
-  // Layers that look at what passes through them do so on the tape only.
-  const run = checked.models.some(mayAddInPass) ? () => onTape(evaluate) : () => inTidy(evaluate);
-  return returned(cleanly(checked, run), args.returnTensors);
-}
-
-const mayAddInPass = (model: LayersModel): boolean =>
-  trainedModel(model) === undefined || placesInModel(model).some(({ layer }) => isPassLoss(layer));
-
-function inTidy<T>(run: () => T): T {
-  const results: T[] = [];
-  tidy(() => void results.push(run()));
-  return results[0]!;
+  // Only on the tape is there a trace of penalties that the loss adds itself, and of what passes through layers.
+  const tensors = cleanly(checked, () => onTape(evaluate));
+  return returned(tensors, args.returnTensors);
 }
 
 const returned = (tensors: LossTensors, returnTensors: boolean | undefined): LossParts | Promise<DecomposedLoss> =>
@@ -187,7 +176,7 @@ export function checkedVariables(
 }
 
 function variablesOf(caller: string, one: Trainable): Variable[] {
-  if (one instanceof Variable) return [one];
+  if (one instanceof Variable) return [one as Variable];
   if (one instanceof LayersModel) {
     if (trainedModel(one)) return one.trainableWeights.map((weight): Variable => weight.read() as Variable);
     throw new Error(
@@ -195,7 +184,7 @@ function variablesOf(caller: string, one: Trainable): Variable[] {
         '`model.build()` first.',
     );
   }
-  const read: unknown = typeof one?.read === 'function' ? one.read() : undefined;
+  const read: unknown = !(one instanceof Tensor) && typeof one?.read === 'function' ? one.read() : undefined;
   if (read instanceof Variable) return [read as Variable];
   throw new Error(
     `Expected \`variables\` of \`${caller}\` to be variables, layers' variables or models, got ${describe(one)}. Pass ` +
@@ -203,12 +192,14 @@ function variablesOf(caller: string, one: Trainable): Variable[] {
   );
 }
 
+const UNCONNECTED = /Cannot find a connection|at least one of the input variables to be trainable/;
+
 /** Runs an optimizer's step and says, in our words, that the loss depends on nothing that it moves. */
 export function explained<T>({ caller }: CheckedLoss, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (!String(error).includes('Cannot find a connection')) throw error;
+    if (!UNCONNECTED.test(String(error))) throw error;
     throw new Error(
       `Expected \`loss\` of \`${caller}\` to depend on a variable that is trained, got a loss that depends on none. Compute it ` +
         'from the models within the function, and look at `variables` and at what is frozen.',

@@ -3,8 +3,9 @@ import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import type { LossOnTape } from '../../host/loss-on-tape.js';
-import { foreignStep, watchSteps, type StepWatch } from '../../host/step.js';
-import { refuseActivityRegularizers } from '../../host/trained-model.js';
+import type { Run } from '../../host/run.js';
+import { missedStep, watchSteps, type StepWatch } from '../../host/step.js';
+import { compiledModel, refuseActivityRegularizers } from '../../host/trained-model.js';
 import { layersOfWeights } from '../../host/weights.js';
 import type { Logs } from '../../logs/log-values.js';
 import { readNumbers, sumOf } from '../../util/scalars.js';
@@ -16,16 +17,19 @@ const BALANCE_KEYS = ['gradient/data', 'gradient/penalty', 'gradient/cosine'] as
 /** Places in the list of weights, by the name of the layer that they are in. */
 type WeightsByLayer = ReadonlyMap<string, readonly number[]>;
 
-/** One `fit` or `fitDataset` in which every n-th step's gradients are taken apart. */
+/** One run in which every n-th step's gradients are taken apart. */
 export class BalanceRun {
+  readonly #run: Run;
   readonly #model: LayersModel;
   readonly #every: number;
   readonly #mean = new WeightedMean();
   #layers: WeightsByLayer | undefined;
   #watch: StepWatch<Scalar[]> | undefined;
 
-  constructor(model: LayersModel, every: number) {
-    refuseActivityRegularizers(model);
+  constructor(run: Run, every: number) {
+    const model = run.models[0]!;
+    refuseActivityRegularizers(compiledModel(model));
+    this.#run = run;
     this.#model = model;
     this.#every = every;
   }
@@ -42,8 +46,8 @@ export class BalanceRun {
     if (batch % this.#every !== 0) return;
     const balance = this.#watch!.of(logs['loss']);
     this.#watch!.end();
-    if (balance === undefined) throw foreignStep(this.#model, 'The step was made.');
-    this.#mean.add(balance, logs['size'] as number);
+    if (balance === undefined) throw missedStep(this.#model, this.#run);
+    this.#mean.add(balance, (logs['size'] ?? 1) as number);
     dispose(balance);
   }
 

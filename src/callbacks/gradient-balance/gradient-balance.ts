@@ -60,7 +60,7 @@ export class GradientBalanceCallback extends RunCallback {
           '`variableGrads(loss, {models, apart: true})` in the loop.',
       );
     }
-    this.#watch = new BalanceRun(run.models[0]!, this.#every);
+    this.#watch = new BalanceRun(run, this.#every);
     run.writers.push(this);
   }
 
