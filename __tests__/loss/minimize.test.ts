@@ -274,8 +274,8 @@ describe('variableGrads', () => {
     const data = tf.variableGrads(() => error(model), variables);
     const penalty = tf.variableGrads(() => tf.addN(penalties(model)), variables);
     const both = tf.variableGrads(() => tf.addN([error(model), ...penalties(model)]), variables);
-    expect(values(own.data!)).toEqual(values(data.grads));
-    expect(values(own.penalty!)).toEqual(values(penalty.grads));
+    expect(values(own.data)).toEqual(values(data.grads));
+    expect(values(own.penalty)).toEqual(values(penalty.grads));
     expect(Object.keys(own.grads)).toEqual(Object.keys(both.grads));
     for (const [name, grad] of Object.entries(values(both.grads))) {
       values(own.grads)[name]!.forEach((value, index) => expect(value).toBeNear(grad[index]!));
