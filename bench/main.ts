@@ -29,7 +29,7 @@ async function measure(workload: Workload): Promise<Measured> {
   const data = workload.data(workload.batchSize * workload.steps);
   const times = new Map<string, number[]>();
   const measured: Measured['ways'] = {};
-  for (const group of ['cost', 'watching', 'steps'] as const) {
+  for (const group of ['cost', 'watching', 'steps', 'loops'] as const) {
     const taken = ways.filter((way) => way.group === group && (way.short || !short));
     const shared = compiled(workload, l2());
     const actions = taken.map((way) => way.prepare(workload, data, shared));

@@ -18,7 +18,8 @@ const fixed = (value: number): string => value.toFixed(2);
 
 /** Every way of every workload: its time against that of plain `fit` with L2 in the same round. */
 export function ratioTable(measured: readonly Measured[]): string {
-  const names = Object.keys(measured[0]!.ways).filter((name) => !['l2', 'l2-again', 'trainOnBatch'].includes(name));
+  const bases = ['l2', 'l2-again', 'trainOnBatch', 'by-hand'];
+  const names = Object.keys(measured[0]!.ways).filter((name) => !bases.includes(name));
   return table(
     ['time of a step, plain `fit` with L2 = 1', ...measured.map(({ workload }) => workload)],
     [

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-node';
-import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, earlyStopping, minimize, trainStep, trainingLoop } from 'tfjs-decomposed-loss';
 import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { compiled, l2, type Workload } from './workloads.js';
 
@@ -8,7 +8,7 @@ import { compiled, l2, type Workload } from './workloads.js';
  * by a hundredth by themselves, more often, and on one model, because two that are built alike may differ by two.
  */
 export interface Way {
-  group: 'cost' | 'watching' | 'steps';
+  group: 'cost' | 'watching' | 'steps' | 'loops';
   name: string;
   title: string;
   /** Whether it is part of the short form, for CI. */
@@ -78,34 +78,55 @@ const loop =
   () =>
     eachBatch(workload, data, (x, y) => step(shared, x, y));
 
-/** What people write by hand: the loss, the penalties, and both of them read. */
-function minimize(workload: Workload, data: Data): () => Promise<void> {
-  const model = regularized(workload);
+/** The data loss of a batch. */
+function dataLoss(workload: Workload, model: tf.Sequential, x: tf.Tensor, y: tf.Tensor): tf.Scalar {
   const lossFunction =
     workload.loss === 'meanSquaredError' ? tf.losses.meanSquaredError : tf.metrics.categoricalCrossentropy;
+  return tf.mean<tf.Scalar>(lossFunction(y, model.apply(x, { training: true }) as tf.Tensor));
+}
+
+/** What people write by hand: the loss, the penalties, and both of them read. */
+function byHand(workload: Workload, data: Data, model: tf.Sequential): () => Promise<void> {
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   return () =>
     eachBatch(workload, data, (x, y) => {
       tf.tidy(() => {
-        let dataLoss: tf.Scalar | undefined;
+        let ofData: tf.Scalar | undefined;
         const total = model.optimizer.minimize(
           () => {
-            dataLoss = tf.keep(tf.mean<tf.Scalar>(lossFunction(y, model.apply(x, { training: true }) as tf.Tensor)));
+            ofData = tf.keep(dataLoss(workload, model, x, y));
             const penalties = model.layers.flatMap((layer) => layer.calculateLosses());
-            return penalties.reduce((sum, penalty) => tf.add(sum, penalty), dataLoss);
+            return penalties.reduce((sum, penalty) => tf.add(sum, penalty), ofData);
           },
           true,
           variables,
         )!;
         total.dataSync();
-        dataLoss!.dataSync();
-        dataLoss!.dispose();
+        ofData!.dataSync();
+        ofData!.dispose();
       });
     });
 }
 
+/** The same step with `minimize`. */
+const minimized = (workload: Workload, model: tf.Sequential, x: tf.Tensor, y: tf.Tensor) =>
+  minimize(model.optimizer, () => dataLoss(workload, model, x, y), { models: model, variables: model });
+
+const byMinimize = (workload: Workload, data: Data, model: tf.Sequential) => (): Promise<void> =>
+  eachBatch(workload, data, (x, y) => minimized(workload, model, x, y));
+
+/** The same steps in a `trainingLoop` of one epoch, with callbacks. */
+const inTrainingLoop = (workload: Workload, data: Data, model: tf.Sequential) => async (): Promise<void> => {
+  const own = new tf.CustomCallback({ onEpochEnd: () => {} }, 'never');
+  const callbacks = [decomposedLoss({ yieldEvery: 'never' }), earlyStopping({ monitor: 'loss' }), own];
+  await trainingLoop({ callbacks, models: model, epochs: 1 }, async (loop) => {
+    await eachBatch(workload, data, (x, y) => loop.step(() => minimized(workload, model, x, y)));
+    await loop.endEpoch();
+  });
+};
+
 /** How many times as many rounds a group takes. */
-export const ROUNDS = { cost: 1, watching: 2, steps: 2 };
+export const ROUNDS = { cost: 1, watching: 2, steps: 2, loops: 2 };
 
 export const ways: Way[] = [
   { group: 'cost', name: 'l2', title: 'plain fit, L2', short: true, prepare: fit(regularized) },
@@ -173,7 +194,13 @@ export const ways: Way[] = [
     short: false,
     prepare: fit(withMetric),
   },
-  { group: 'cost', name: 'minimize', title: 'a loop of optimizer.minimize', short: false, prepare: minimize },
+  {
+    group: 'cost',
+    name: 'minimize',
+    title: 'a loop of optimizer.minimize',
+    short: false,
+    prepare: (workload, data) => byHand(workload, data, regularized(workload)),
+  },
   {
     group: 'steps',
     name: 'trainOnBatch',
@@ -187,5 +214,34 @@ export const ways: Way[] = [
     title: 'trainStep (trainOnBatch = 1)',
     short: true,
     prepare: loop((model, x, y) => trainStep(model, x, y)),
+  },
+  {
+    group: 'loops',
+    name: 'by-hand',
+    title: 'optimizer.minimize, penalty by hand',
+    short: true,
+    prepare: byHand,
+  },
+  {
+    group: 'loops',
+    name: 'by-hand-again',
+    title: 'the loop by hand once more (by hand = 1): the noise',
+    short: true,
+    prepare: byHand,
+  },
+  { group: 'loops', name: 'own-minimize', title: 'minimize (by hand = 1)', short: true, prepare: byMinimize },
+  {
+    group: 'loops',
+    name: 'training-loop',
+    title: 'trainingLoop, three callbacks (by hand = 1)',
+    short: true,
+    prepare: inTrainingLoop,
+  },
+  {
+    group: 'loops',
+    name: 'minimize-fused',
+    title: 'fuseRegularizers and minimize (by hand = 1)',
+    short: true,
+    prepare: (workload, data) => byMinimize(workload, data, fused(workload)),
   },
 ];

@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { main as dataAndPenalty } from '../../examples/01-data-and-penalty/main';
 import { main as mnist } from '../../examples/02-mnist-fit-dataset/main';
 import { main as customLoop } from '../../examples/03-custom-loop/main';
 import { main as audit } from '../../examples/04-audit/main';
+import { main as vae } from '../../examples/07-vae-mnist/main';
+import { main as dqn } from '../../examples/08-dqn/main';
 import { main as lossesPicture } from '../../examples/09-losses-picture/main';
 import { backend } from '../helpers/backend';
 
@@ -49,6 +51,34 @@ example('04 shows what is dropped, and nothing once it is enforced', async () =>
   expect(before).toEqual(['regularizer-dropped', 'regularizer-dropped']);
   expect(after).toEqual([]);
   expect(penalties).toHaveLength(2);
+});
+
+example('07 shows reconstruction, KL and regularization in its logs, in TensorBoard and in a picture', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vae-'));
+  try {
+    const { history, picture, logs } = await vae({ epochs: 2, steps: 6, folder });
+    const [loss, data, penalty, reconstruction] = [
+      ...['val_loss', 'val_data_loss', 'val_regularization_loss', 'val_data_loss/reconstruction'],
+    ].map((key) => history.history[key]!.at(-1) as number);
+    const [kl, weight] = ['val_data_loss/kl', 'kl_weight'].map((key) => history.history[key]!.at(-1) as number);
+    expect(weight).toBe(1);
+    expect(data).toBeNear(reconstruction! + kl!, 1e-5);
+    expect(loss).toBeNear(data! + penalty!, 1e-5);
+    expect(penalty).toBeGreaterThan(0);
+    expect(reconstruction).toBeLessThan(history.history['val_data_loss/reconstruction']![0] as number);
+    expect(readFileSync(picture, 'utf8').match(/data:image\/png;base64,iVBOR/g)).toHaveLength(3);
+    expect(['train', 'validation'].map((run) => existsSync(join(logs, run)))).toEqual([true, true]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+example('08 learns to balance the pole, with clipped gradients and a target network', async () => {
+  const { before, after, history } = await dqn({ epochs: 5, steps: 150 });
+  expect(after).toBeGreaterThan(3 * before);
+  const [loss, data, penalty] = ['loss', 'data_loss', 'regularization_loss'].map((key) => history.history[key]!);
+  loss!.forEach((value, epoch) => expect(value).toBeNear((data![epoch] as number) + (penalty![epoch] as number), 1e-5));
+  expect(printed.join('\n')).toMatch(/Before training .*\n[^]*Epoch 1 {3}loss .* return \d+\n[^]*After training/);
 });
 
 example('09 writes a picture, which is the one in the README', async () => {

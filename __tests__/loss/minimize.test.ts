@@ -162,8 +162,11 @@ describe('minimize', () => {
     });
     const slope = tf.variable(tf.scalar(1));
     const loss = () => tf.mean<tfjs.Scalar>(tf.mul(slope, model.predict(x) as tfjs.Tensor));
-    const { regularization } = await minimize(tf.train.sgd(0.1), loss, { models: model });
+    const before = weightsOf(model);
+    const args = { models: model, variables: [slope, model] };
+    const { regularization } = await minimize(tf.train.sgd(0.1), loss, args);
     expect(regularization).toBeGreaterThan(0);
+    expect(weightsOf(model)[0]).not.toEqual(before[0]);
     slope.dispose();
   });
 
@@ -271,8 +274,8 @@ describe('variableGrads', () => {
     const data = tf.variableGrads(() => error(model), variables);
     const penalty = tf.variableGrads(() => tf.addN(penalties(model)), variables);
     const both = tf.variableGrads(() => tf.addN([error(model), ...penalties(model)]), variables);
-    expect(values(own.data!)).toEqual(values(data.grads));
-    expect(values(own.penalty!)).toEqual(values(penalty.grads));
+    expect(values(own.data)).toEqual(values(data.grads));
+    expect(values(own.penalty)).toEqual(values(penalty.grads));
     expect(Object.keys(own.grads)).toEqual(Object.keys(both.grads));
     for (const [name, grad] of Object.entries(values(both.grads))) {
       values(own.grads)[name]!.forEach((value, index) => expect(value).toBeNear(grad[index]!));
@@ -371,6 +374,11 @@ describe('bad input', () => {
     ['a model that is not built', run(() => error(model), { models: notBuilt }), /to be built/],
     ['an unknown option', run(() => error(model), { model }), /of `minimize`, got `model`/],
     ['a variable that is none', run(() => error(model), { variables: ['w'] }), /`variables` of `minimize`.*got 'w'/],
+    [
+      'a model without weights',
+      run(() => error(model), { variables: tf.sequential() }),
+      /to be built models.*not built/,
+    ],
     ['no variable', run(() => error(model), { variables: [] }), /`variables` of `minimize` to name at least one/],
     [
       'a loss that depends on nothing',

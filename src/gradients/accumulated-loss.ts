@@ -22,7 +22,7 @@ export interface AccumulateLossArgs<Batch extends unknown[]> extends CustomLossA
    *
    * @param batch - What `add` is given.
    */
-  loss: (...batch: Batch) => Scalar | { [part: string]: Scalar };
+  loss: (...batch: Batch) => Tensor | { [part: string]: Tensor };
   /** Makes the step. */
   optimizer: Optimizer;
   /** What to move. Default, as in `optimizer.minimize`: every trainable variable there is. */

@@ -39,6 +39,8 @@ export interface VariableGrads {
  * @returns Tensors of the active tidy's, as those of `tf.variableGrads`, else the caller's.
  * @throws Error as `minimize`; no tensor is left then.
  */
+export function variableGrads(loss: CustomLoss, args: VariableGradsArgs & { apart: true }): Required<VariableGrads>;
+export function variableGrads(loss: CustomLoss, args?: VariableGradsArgs): VariableGrads;
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs = {}): VariableGrads {
   checkArguments('variableGrads', args, ['models', 'variables', 'weights', 'apart']);
   refuseWithinLoss('variableGrads');

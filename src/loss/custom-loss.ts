@@ -14,8 +14,11 @@ import { LossTerm } from './loss-term.js';
 import { namesOfTerms } from './parts.js';
 import { checkedModels, passSum, sumOfPenalties } from './regularization-loss.js';
 
-/** A loss of your own: a scalar, or several by name. */
-export type CustomLoss = () => Scalar | { [part: string]: Scalar };
+/**
+ * A loss of your own: a scalar, or several by name. The types take any tensor, because TensorFlow.js's own functions, such as
+ * `tf.losses.meanSquaredError`, give no rank; a tensor that is not a scalar is refused when the loss runs.
+ */
+export type CustomLoss = () => Tensor | { [part: string]: Tensor };
 
 /** What the functions for custom losses take. */
 export interface CustomLossArgs {

@@ -178,7 +178,9 @@ export function checkedVariables(
 function variablesOf(caller: string, one: Trainable): Variable[] {
   if (one instanceof Variable) return [one as Variable];
   if (one instanceof LayersModel) {
-    if (trainedModel(one)) return one.trainableWeights.map((weight): Variable => weight.read() as Variable);
+    const weights = one.trainableWeights;
+    // The layers of a Sequential that knows its inputs have their weights before it is built.
+    if (weights.length > 0 || trainedModel(one)) return weights.map((weight): Variable => weight.read() as Variable);
     throw new Error(
       `Expected \`variables\` of \`${caller}\` to be built models, got \`${one.name}\`, which is not built. Call ` +
         '`model.build()` first.',
