@@ -1,4 +1,4 @@
-import { add, addN, cast, clone, keep, mul, type Scalar } from '@tensorflow/tfjs-core';
+import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, withTapeDisposed } from '../host/gradients.js';
 import { tracePenalties } from '../host/loss-on-tape.js';
