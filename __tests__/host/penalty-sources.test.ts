@@ -150,7 +150,7 @@ const trainings: Array<[string, plain: Training, watched: Training]> = [
     plainStep,
     (model) => {
       const loss = () => tf.mean(tf.metrics.meanSquaredError(y(), model.apply(x(), { training: true }) as tfjs.Tensor));
-      return minimize(model.optimizer, loss as () => tfjs.Scalar, { models: model, variables: model });
+      return minimize(model.optimizer, loss, { models: model, variables: model });
     },
   ],
 ];
