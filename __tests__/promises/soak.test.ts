@@ -44,7 +44,7 @@ function modelOfAll(): tfjs.LayersModel {
   const input = tf.input({ shape: [4, 3] });
   const layers = [
     tf.layers.bidirectional({
-      layer: tf.layers.lstm({ units: 3, kernelRegularizer: l2(), recurrentRegularizer: l2() }) as tfjs.RNN,
+      layer: tf.layers.lstm({ units: 3, kernelRegularizer: l2(), recurrentRegularizer: l2() }),
     }),
     tf.layers.batchNormalization({ gammaRegularizer: l2() }),
     tf.layers.dropout({ rate: 0.2 }),
@@ -125,8 +125,9 @@ it(`leaves tensors, bytes and heap as they are in ${STEPS} steps with everything
   for (let step = 0; step < STEPS; step += STEPS_A_ROUND) states.push(await state());
   rmSync(folder, { recursive: true });
   const [first] = states;
-  for (const { tensors, bytes } of states)
+  for (const { tensors, bytes } of states) {
     expect({ tensors, bytes }).toEqual({ tensors: first!.tensors, bytes: first!.bytes });
+  }
   if (states.length < 20) return;
   const quarter = Math.floor(states.length / 4);
   const growth = (states.at(-1)!.heap - states[quarter]!.heap) / (states.length - 1 - quarter) / 1024;
