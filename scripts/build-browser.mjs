@@ -4,7 +4,7 @@ import { build } from 'esbuild';
 import { readJson, root } from './helpers.mjs';
 
 /** The most bytes that a file may have after gzip. */
-const LIMITS = { 'decomposed-loss.min': 46_000, 'tfvis.min': 12_000 };
+const LIMITS = { 'decomposed-loss.min': 50_000, 'tfvis.min': 12_000 };
 
 const TF = ['tf', 'LayersModel', 'tf.min.js of @tensorflow/tfjs'];
 

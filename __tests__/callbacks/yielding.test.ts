@@ -18,13 +18,15 @@ function busy(milliseconds: number): (yTrue: tfjs.Tensor, yPred: tfjs.Tensor) =>
   };
 }
 
-/** How often a timer fires while something trains, and the weights after it. */
+/** How often a timer fires while something trains, in all and a second, and the weights after it. */
 async function ticksDuring(train: (model: tfjs.LayersModel) => Promise<unknown>, milliseconds = 10) {
   const model = regressor({ loss: busy(milliseconds) });
   let ticks = 0;
   const timer = setInterval(() => (ticks += 1), 1);
+  const begin = performance.now();
   await train(model).finally(() => clearInterval(timer));
-  return { ticks, weights: await state(model) };
+  const rate = (1000 * ticks) / (performance.now() - begin);
+  return { ticks, rate, weights: await state(model) };
 }
 
 const EPOCHS = 10;
@@ -47,8 +49,9 @@ describe.each(['fit', 'fitDataset'] as const)('%s', (by) => {
     const plain = await ticksDuring(trainings[by](undefined));
     const ours = await ticksDuring(trainings[by]([decomposedLoss()]));
     expect(plain.ticks).toBeGreaterThan(8);
-    expect(ours.ticks).toBeGreaterThan(plain.ticks / 2);
-    expect(ours.ticks).toBeLessThan(plain.ticks * 2);
+    // Training gives way after some time, so a busy machine makes it do so more often.
+    expect(ours.rate).toBeGreaterThan(plain.rate / 2);
+    expect(ours.rate).toBeLessThan(plain.rate * 2);
     expect(ours.weights).toEqual(plain.weights);
   });
 

@@ -1,6 +1,6 @@
 /**
  * Trains for two epochs with the host's progress bar; arguments: `acc` for an accuracy, `parts` for `decomposedLoss()`, `great`
- * for great losses, `dataset` for `fitDataset`.
+ * for great losses, `dataset` for `fitDataset`, `verbose` for a line an epoch of ours.
  */
 import * as tf from '@tensorflow/tfjs-node';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
@@ -14,7 +14,7 @@ async function main(options: string[]) {
   const size = options.includes('great') ? 1e6 : 1;
   const targets = rows.map(([first]) => [(1 + first!) * size]);
   const [x, y] = [tf.tensor2d(rows), tf.tensor2d(targets)];
-  const callbacks = options.includes('parts') ? [decomposedLoss()] : [];
+  const callbacks = options.includes('parts') ? [decomposedLoss({ verbose: options.includes('verbose') })] : [];
   if (options.includes('dataset')) {
     const dataset = tf.data.zip({ xs: tf.data.array(rows), ys: tf.data.array(targets) }).batch(4);
     await model.fitDataset(dataset, { epochs: 2, callbacks });

@@ -81,6 +81,13 @@ inTerminal('tfjs-node in a terminal of', () => {
     );
   });
 
+  it('80 columns has the line of `verbose` after what the bar writes of the epoch', () => {
+    const lines = drawn(80, ['parts', 'verbose']);
+    const ours = lines.filter((line) => line.includes(' = data '));
+    expect(ours).toEqual([expect.stringMatching(/^Epoch 1\/2  loss /), expect.stringMatching(/^Epoch 2\/2  loss /)]);
+    ours.forEach((line) => expect(lines[lines.indexOf(line) - 1]).toMatch(/us\/step - data_loss=/));
+  });
+
   it('60 columns keeps its bar where stdout is a file, which gets one line an epoch', () => {
     const path = join(folder, 'out.txt');
     expect(frames(drawn(60, ['parts', 'acc'], path))[0]).toMatch(/ data_loss=\S+ loss=\S+ acc=\S+$/);
@@ -147,7 +154,7 @@ it.each([
   [NaN, 'acc=1 data_loss=2 loss=3 regularization_loss=4 '],
 ])('a bar in %s columns says %s', (columns, expected) => {
   const bar = new Bar();
-  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss']);
+  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss'], () => {});
   const logs = { batch: 0, size: 4, acc: 1, loss: 3, data_loss: 2, regularization_loss: 4 };
   const { batch, size, ...values } = logs;
   expect([batch, size]).toEqual([0, 4]);
@@ -159,7 +166,7 @@ it.each([
 
 it('a bar makes room for values as they are written', () => {
   const bar = new Bar();
-  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss']);
+  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss'], () => {});
   const logs = { loss: -12345678901.5, data_loss: 12345678901.5, regularization_loss: 0.25, acc: NaN };
   expect(bar.formatLogsAsMetricsContent(logs, 28)).toBe('data_loss=12345678901.5 regularization_loss=0.25');
   expect(bar.progressBar.width).toBe(80 - 13 - 'data_loss=12345678901.5 regularization_loss=0.25000 '.length);

@@ -31,6 +31,8 @@ export class DecomposedLossCallback extends RunCallback {
   readonly #args: ReturnType<typeof resolveDecomposedLossArgs>;
   readonly #keys: LogKeys;
   #watch: TrainingRun | undefined;
+  /** Writes a line, when a progress bar has ended its own. */
+  #print: (line: string) => void = () => {};
   /** The data loss of the batch under the host's key. */
   #shown: Scalar | undefined;
 
@@ -78,7 +80,13 @@ export class DecomposedLossCallback extends RunCallback {
       run.writers.push(this);
     }
     const shown = loss === 'data' ? ['loss', regularizationLoss, TOTAL_LOSS] : [dataLoss, regularizationLoss, 'loss'];
-    run.onBegin((callbacks) => fitProgressBar(callbacks, this.params['epochs'], shown));
+    run.onBegin((callbacks) => {
+      const print = (line: string): void => console.log(line);
+      // A progress bar comes after this callback, and first ends its own line.
+      const waiting: string[] = [];
+      const hasBar = fitProgressBar(callbacks, this.params['epochs'], shown, () => waiting.splice(0).forEach(print));
+      this.#print = hasBar ? (line) => void waiting.push(line) : print;
+    });
   }
 
   /** @internal */
@@ -118,7 +126,7 @@ export class DecomposedLossCallback extends RunCallback {
       if (data !== undefined) moveTotal(logs, data);
       showValidation(logs, valData);
     }
-    if (this.#args.verbose && data !== undefined) console.log(this.#line(epoch, logs));
+    if (this.#args.verbose && data !== undefined) this.#print(this.#line(epoch, logs));
   }
 
   #checkInLoop(): void {
@@ -133,7 +141,7 @@ export class DecomposedLossCallback extends RunCallback {
     const { dataLoss, regularizationLoss, valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
     const shown = (key: string): string => short(logs[key] as number);
     const total = short((logs[dataLoss] as number) + (logs[regularizationLoss] as number));
-    const training = `loss ${total} = data ${shown(dataLoss)} + regularization ${shown(regularizationLoss)}`;
+    const training = `${this.#args.loss === 'data' ? 'total' : 'loss'} ${total} = data ${shown(dataLoss)} + regularization ${shown(regularizationLoss)}`;
     const validation =
       valTotalLoss in logs
         ? `   val ${shown(valTotalLoss)} = ${shown(valDataLoss)} + ${shown(valRegularizationLoss)}`

@@ -17,7 +17,7 @@ interface ProgressBar {
   progressBar: { width: number; tick(tokens: { placeholderForLossesAndMetrics: string }): void };
   formatLogsAsMetricsContent(logs: Values, longest?: number): string;
   epochBegin(): void;
-  epochEnd(epoch: number, logs: Values): void;
+  epochEnd(epoch: number, logs: Values): void | Promise<void>;
 }
 
 /** The part of Node's `process` that matters here; there is no such thing in a browser, nor a progress bar. */
@@ -38,15 +38,28 @@ const [ETA, SHORT_BAR, VALUE] = [13, 4, 7];
  *
  * @param callbacks - Of a run. Without a progress bar, as in browsers and with `verbose: 0`, nothing happens.
  * @param first - The names to show before others.
+ * @param onEpochEnd - Called when the bar has written what it writes of an epoch.
+ * @returns Whether there is a bar.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-node/src/callbacks.ts#L34-L151 | ProgbarLogger}
  */
-export function fitProgressBar(callbacks: CallbackList['callbacks'], epochs: unknown, first: readonly string[]): void {
+export function fitProgressBar(
+  callbacks: CallbackList['callbacks'],
+  epochs: unknown,
+  first: readonly string[],
+  onEpochEnd: () => void,
+): boolean {
   const bar = callbacks.find((callback) => 'formatLogsAsMetricsContent' in callback) as unknown as
     ProgressBar | undefined;
-  if (bar === undefined) return;
+  if (bar === undefined) return false;
   const { stdout, stderr } = (globalThis as unknown as { process: Streams }).process;
   fitValues(bar, first);
   if (!stdout.isTTY) printOneLine(bar, epochs, stderr);
+  const { epochEnd } = bar;
+  bar.epochEnd = async (epoch, logs) => {
+    await epochEnd.call(bar, epoch, logs);
+    onEpochEnd();
+  };
+  return true;
 }
 
 function fitValues(bar: ProgressBar, first: readonly string[]): void {
