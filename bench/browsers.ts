@@ -6,7 +6,7 @@ import type { BrowserTimes } from './page.js';
 import { ratios, spread, type Spread } from './paired.js';
 import { mlpOfBrowsers } from './workloads.js';
 
-/** One backend in Chromium: the time of a step with L2, and of other ways as ratios to it. */
+/** One backend in Chromium: the time of a step with L2, and the other ways as ratios to it. */
 export interface BrowserMeasured {
   backend: string;
   milliseconds: number;
@@ -16,7 +16,7 @@ export interface BrowserMeasured {
 const ADDRESS = 'http://localhost/';
 const modules = path.join(__dirname, '..', 'node_modules');
 
-/** Trains on each backend of a headless Chromium; `null` where there is none. WebGL and WebGPU run on the processor. */
+/** Trains on each backend of a headless Chromium; `null` if there is none. WebGL and WebGPU run on the CPU. */
 export async function inBrowsers(rounds: number): Promise<BrowserMeasured[] | null> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) return null;

@@ -14,7 +14,7 @@ const escape = (text: string): string => text.replace(/[&<>]/g, (sign) => `&#${s
 const text = (x: number, y: number, content: string, attributes = ''): string =>
   `<text x="${x}" y="${y}" ${attributes}>${escape(content)}</text>`;
 
-/** Bars of the time of a step, plain `fit` with L2 being 1: an SVG for light and dark pages. */
+/** An SVG for light and dark pages: bars of the time of a step, with plain `fit` with L2 as 1. */
 export function chart({ workloads, date, machine }: Results): string {
   const longest = Math.max(...workloads.flatMap(({ ways }) => SHOWN.map((name) => ways[name]!.ratio.median)));
   const scale = (WIDTH - LABELS - 60) / longest;

@@ -4,7 +4,7 @@ import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { ratios, spread, timeInTurn } from './paired.js';
 import { compiled, l2, type Workload } from './workloads.js';
 
-/** What a step costs with so many weights, or so many terms. */
+/** What a step costs with a given number of weights or terms. */
 export interface Growth {
   count: number;
   /** Milliseconds of a step without regularizers. */

@@ -10,7 +10,7 @@ export interface KerasSteps {
 /**
  * Runs the same models in Keras, in the Python that `KERAS_PYTHON` names.
  *
- * @returns By workload; `null` where there is no such Python.
+ * @returns By workload; `null` if there is no such Python.
  */
 export function kerasSteps(rounds: number): Record<string, KerasSteps> | null {
   const python = process.env['KERAS_PYTHON'];

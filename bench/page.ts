@@ -1,4 +1,4 @@
-/** What a browser measures: ways to train one net on one backend, in turn. Built with `@tensorflow/tfjs` for tfjs-node. */
+/** What a browser measures: several ways to train one net on one backend, in turn. Built with `@tensorflow/tfjs` for tfjs-node. */
 import * as tf from '@tensorflow/tfjs-node';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import '@tensorflow/tfjs-backend-webgpu';
@@ -6,7 +6,7 @@ import { timeInTurn } from './paired.js';
 import { ways } from './ways.js';
 import { compiled, l2, mlpOfBrowsers } from './workloads.js';
 
-/** The milliseconds of each way, one value a round. */
+/** The milliseconds of each way, one value per round. */
 export type BrowserTimes = Record<string, number[]>;
 
 /** @param wasm - The address of the folder with the WebAssembly backend's files. */

@@ -1,4 +1,4 @@
-/** The middle value, and the quarters around it. */
+/** The median, and the quartiles around it. */
 export interface Spread {
   median: number;
   low: number;
@@ -12,10 +12,10 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * Times several actions in turn, round after round, each round in another order: what disturbs the machine disturbs all of
- * them, and none comes always behind the same other one.
+ * Times several actions in turn, round after round, each round in a different order. What disturbs the machine disturbs all of
+ * them, and none always comes after the same other one.
  *
- * @returns The milliseconds of each action, one value a round.
+ * @returns The milliseconds of each action, one value per round.
  */
 export async function timeInTurn(
   actions: ReadonlyArray<() => Promise<void>>,

@@ -3,7 +3,7 @@ import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { compiled, l2, type Workload } from './workloads.js';
 
-/** The most bytes that a step holds beside what was there before it, by way. */
+/** The most bytes that a step holds on top of what was there before it, by way. */
 export interface PeakMemory {
   none: number;
   l2: number;

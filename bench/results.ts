@@ -13,7 +13,7 @@ export interface Measured {
   targets: Array<Target & { measured: Spread }>;
 }
 
-/** All that a whole run finds out. */
+/** All results of a full run. */
 export interface Results {
   date: string;
   machine: string;

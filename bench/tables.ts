@@ -32,10 +32,10 @@ export function ratioTable(measured: readonly Measured[]): string {
   );
 }
 
-/** What was to be reached, and what was: the median, and the quarters around it, which tell the noise. */
+/** The targets, and what was measured: the median, and the quartiles around it, which show the noise. */
 export function targetTable(measured: readonly Measured[]): string {
   return table(
-    ['target', 'workload', 'at most', 'measured', 'quarters', ''],
+    ['target', 'workload', 'at most', 'measured', 'quartiles', ''],
     measured.flatMap(({ workload, targets }) =>
       targets.map(({ way, base, atMost, measured: { median, low, high } }) => [
         `${way} / ${base.replace('-again', '')}`,
@@ -76,7 +76,7 @@ export function growthTable(what: string, rows: readonly Growth[]): string {
 
 /** The same models in Keras, on the same TensorFlow. */
 export function kerasTable(measured: readonly Measured[], keras: Record<string, KerasSteps> | null): string {
-  if (keras === null) return '\nKeras was not measured: there is no Python with it.\n';
+  if (keras === null) return '\nKeras was not measured: no Python with Keras was found.\n';
   return table(
     ['ms of a step', 'Keras', 'Keras, L2', 'plain fit', 'plain fit, L2', 'fused and decomposed'],
     measured
@@ -91,7 +91,7 @@ export function kerasTable(measured: readonly Measured[], keras: Record<string, 
 
 /** One net on the backends of a browser. */
 export function browserTable(measured: readonly BrowserMeasured[] | null): string {
-  if (measured === null) return '\nBrowsers were not measured: there is no Chromium.\n';
+  if (measured === null) return '\nBrowsers were not measured: no Chromium was found.\n';
   const row = (title: string, way: keyof BrowserMeasured['ratios']): string[] => [
     title,
     ...measured.map(({ ratios }) => fixed(ratios[way].median)),
@@ -100,7 +100,7 @@ export function browserTable(measured: readonly BrowserMeasured[] | null): strin
     ['time of a step, plain `fit` with L2 = 1', ...measured.map(({ backend }) => backend)],
     [
       ['plain `fit` with L2, ms', ...measured.map(({ milliseconds }) => milliseconds.toFixed(1))],
-      row('plain `fit`, L2, once more: the noise', 'noise'),
+      row('plain `fit`, L2, again: the noise', 'noise'),
       row('`decomposedLoss()`', 'decomposed'),
       row('`fuseRegularizers` and `decomposedLoss()`', 'fused-decomposed'),
       row('plain `fit`, no regularizers', 'none'),

@@ -1,4 +1,4 @@
-/** What a ratio of two ways' times is meant to be at most. */
+/** The target for a ratio of two ways' times: at most this. */
 export interface Target {
   way: string;
   base: string;
@@ -27,5 +27,5 @@ export const targets: Target[] = [
 export const targetsOf = (workload: string): Target[] =>
   targets.filter(({ workloads }) => workloads.includes(workload));
 
-/** What the short form fails at: more than noise explains. */
+/** Where the short form fails: more than noise explains. */
 export const TOLERATED = 1.5;

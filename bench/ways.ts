@@ -4,8 +4,9 @@ import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { compiled, l2, type Workload } from './workloads.js';
 
 /**
- * One way to train an epoch of a workload. Ways are timed in groups, each against the first of its group: those that differ
- * by a hundredth by themselves, more often, and on one model, because two that are built alike may differ by two.
+ * One way to train an epoch of a workload. Ways are timed in groups, each against the first of its group. Ways that differ by a
+ * hundredth have a group of their own, with more rounds and on one model, because two models that are built alike may differ by
+ * two hundredths.
  */
 export interface Way {
   group: 'cost' | 'watching' | 'steps' | 'loops';
@@ -49,7 +50,7 @@ function fused(workload: Workload): tf.Sequential {
   return model;
 }
 
-/** A metric that computes the penalty once more, at each step. */
+/** A metric that computes the penalty again, at each step. */
 function withMetric(workload: Workload): tf.Sequential {
   const model: tf.Sequential = compiled(workload, l2(), [
     () => tf.addN(model.layers.flatMap((layer) => layer.calculateLosses())),
@@ -125,7 +126,7 @@ const inTrainingLoop = (workload: Workload, data: Data, model: tf.Sequential) =>
   });
 };
 
-/** How many times as many rounds a group takes. */
+/** The factor on the number of rounds, by group. */
 export const ROUNDS = { cost: 1, watching: 2, steps: 2, loops: 2 };
 
 export const ways: Way[] = [
@@ -141,7 +142,7 @@ export const ways: Way[] = [
   {
     group: 'watching',
     name: 'noise',
-    title: 'plain fit, L2, once more: the noise',
+    title: 'plain fit, L2, again: the noise',
     short: true,
     prepare: fit(theSame),
   },
@@ -225,7 +226,7 @@ export const ways: Way[] = [
   {
     group: 'loops',
     name: 'by-hand-again',
-    title: 'the loop by hand once more (by hand = 1): the noise',
+    title: 'the loop by hand again (by hand = 1): the noise',
     short: true,
     prepare: byHand,
   },

@@ -13,7 +13,7 @@ export interface Workload {
   /** An uncompiled model, with this regularizer on every kernel, or with none. */
   layers(regularizer?: Regularizer): tf.layers.Layer[];
   loss: 'categoricalCrossentropy' | 'meanSquaredError';
-  /** Inputs and targets of that many samples. */
+  /** Inputs and targets for that many samples. */
   data(samples: number): { x: tf.Tensor; y: tf.Tensor };
 }
 
@@ -57,7 +57,7 @@ const convNet =
     tf.layers.dense({ units: 10, activation: 'softmax', kernelRegularizer }),
   ];
 
-/** Dense layers of that width, and one unit behind them. */
+/** Dense layers of that width, followed by one unit. */
 const chain =
   (width: number, depth: number) =>
   (kernelRegularizer?: Regularizer): tf.layers.Layer[] => [
@@ -137,7 +137,7 @@ export const workloads: Workload[] = [
   },
 ];
 
-/** What browsers train, where all of it is the processor's work: a smaller net. */
+/** A smaller net for browsers, where the CPU does all the work. */
 export const mlpOfBrowsers: Workload = {
   name: 'mlp-512',
   title: 'MLP 256-512-512-10, batch 32',

@@ -1,5 +1,5 @@
 /**
- * The subpath `tfjs-decomposed-loss/gradients`: the gradients of data loss and regularization loss apart.
+ * The subpath `tfjs-decomposed-loss/gradients`: separate gradients of data loss and regularization loss.
  *
  * @module tfjs-decomposed-loss/gradients
  */

@@ -1,6 +1,6 @@
 /**
- * The subpath `tfjs-decomposed-loss/keras`: models of Keras 3 load, and to import it is to make TensorFlow.js load models
- * that Keras saved with L1 and L2 regularizers, as {@link registerKerasClasses} does, and with `ActivityRegularization` layers.
+ * The subpath `tfjs-decomposed-loss/keras`: loads models from Keras 3. Importing it also makes TensorFlow.js load models that
+ * Keras saved with L1 and L2 regularizers, as {@link registerKerasClasses} does, and with `ActivityRegularization` layers.
  *
  * @module tfjs-decomposed-loss/keras
  */

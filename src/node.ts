@@ -1,5 +1,5 @@
 /**
- * The subpath `tfjs-decomposed-loss/node`: what needs Node, beside the library itself.
+ * The subpath `tfjs-decomposed-loss/node`: the part of this library that needs Node.
  *
  * @module tfjs-decomposed-loss/node
  */

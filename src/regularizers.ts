@@ -1,5 +1,5 @@
 /**
- * The subpath `tfjs-decomposed-loss/regularizers`: regularizers that act, and that cost less.
+ * The subpath `tfjs-decomposed-loss/regularizers`: makes regularizers take effect, and cost less.
  *
  * @module tfjs-decomposed-loss/regularizers
  */

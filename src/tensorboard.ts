@@ -1,5 +1,5 @@
 /**
- * The subpath `tfjs-decomposed-loss/tensorboard`: {@link tensorBoard} draws training beside validation in TensorBoard.
+ * The subpath `tfjs-decomposed-loss/tensorboard`: {@link tensorBoard} draws training next to validation in TensorBoard.
  *
  * It needs tfjs-node, and runs in Node only.
  *

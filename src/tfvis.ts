@@ -1,8 +1,8 @@
 /**
- * The subpath `tfjs-decomposed-loss/tfvis`: live charts of the loss in its parts, in an element of a page or in tfjs-vis's visor.
- * {@link fitCallbacks} draws a training, {@link lossCharts} logs from elsewhere.
+ * The subpath `tfjs-decomposed-loss/tfvis`: live charts of the loss in its parts, in an element of a page or in tfjs-vis's
+ * visor. {@link fitCallbacks} draws a training run, {@link lossCharts} draws logs from elsewhere.
  *
- * Only a surface by its name needs `@tensorflow/tfjs-vis`.
+ * Only a named surface needs `@tensorflow/tfjs-vis`.
  *
  * @module tfjs-decomposed-loss/tfvis
  */

@@ -78,7 +78,7 @@ example('08 learns to balance the pole, with clipped gradients and a target netw
   expect(after).toBeGreaterThan(3 * before);
   const [loss, data, penalty] = ['loss', 'data_loss', 'regularization_loss'].map((key) => history.history[key]!);
   loss!.forEach((value, epoch) => expect(value).toBeNear((data![epoch] as number) + (penalty![epoch] as number), 1e-5));
-  expect(printed.join('\n')).toMatch(/Before training .*\n[^]*Epoch 1 {3}loss .* return \d+\n[^]*After training/);
+  expect(printed.join('\n')).toMatch(/Before training, .*\n[^]*Epoch 1 {3}loss .* return \d+\n[^]*After training/);
 });
 
 example('09 writes a picture, which is the one in the README', async () => {

@@ -14,7 +14,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-example('05 shows the layer that the penalty rules, and those that the data do', async () => {
+example('05 shows the layer that the penalty dominates, and those that the data do', async () => {
   const { first, last } = await main();
   expect([first, last].map((rows) => rows.map(({ layer }) => layer))).toEqual(Array(2).fill(['light', 'heavy', 'out']));
   const [light, heavy, out] = last as [(typeof last)[0], (typeof last)[0], (typeof last)[0]];
@@ -23,5 +23,5 @@ example('05 shows the layer that the penalty rules, and those that the data do',
   expect(light.penalty / light.data).toBeLessThan(0.5);
   expect(out.penalty).toBe(0);
   const all = printed.join('\n');
-  expect(all).toMatch(/light .* the data rule\n {2}heavy .* the penalty rules\n {2}out .* no penalty/);
+  expect(all).toMatch(/light .* the data dominate\n {2}heavy .* the penalty dominates\n {2}out .* no penalty/);
 });

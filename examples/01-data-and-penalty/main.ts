@@ -1,4 +1,4 @@
-/** What TensorFlow.js prints as `loss`, what it is made of, and the same by hand. */
+/** What TensorFlow.js prints as `loss`, the parts it is made of, and the same parts by hand. */
 import type { LayersModel, Tensor } from '@tensorflow/tfjs';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { tf } from '../backend.js';

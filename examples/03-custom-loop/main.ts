@@ -16,7 +16,7 @@ function classifier(): LayersModel {
   return model;
 }
 
-/** Points in a square, inside a circle (1) or not (0), of which the few inside count more. */
+/** Points in a square, inside a circle (1) or not (0); the few inside count more. */
 function points(count: number, seed: number) {
   return tf.tidy(() => {
     const x = tf.randomUniform([count, 2], -1, 1, 'float32', seed);

@@ -1,4 +1,4 @@
-/** Loads a saved LSTM whose regularizers TensorFlow.js drops, shows that it does, mends it, and trains it. */
+/** Loads a saved LSTM whose regularizers TensorFlow.js drops, shows the problem, fixes it, and trains the model. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { tf } from '../backend.js';
 import { numberArgument, runIfMain } from '../run.js';
 import { loadModel, saveModel } from './saved-model.js';
 
-/** What Keras writes for `LSTM(8, kernel_regularizer='l2', recurrent_regularizer='l2')` and a Dense behind it. */
+/** What Keras writes for `LSTM(8, kernel_regularizer='l2', recurrent_regularizer='l2')` followed by a Dense. */
 function kerasTopology() {
   const l2 = { module: 'keras.regularizers', class_name: 'L2', config: { l2: 0.01 }, registered_name: null };
   const glorot = (seed: number) => ({ class_name: 'GlorotUniform', config: { seed } });
@@ -58,7 +58,7 @@ export async function main({ epochs = 5 } = {}): Promise<{ before: string[]; aft
     const before = auditRegularizers(model);
     before.print();
 
-    console.log('\nenforceRegularization(model) changes how often a training step adds');
+    console.log('\nenforceRegularizers(model) changes how often a training step adds each penalty:');
     for (const { layer, weight, callsBefore, calls } of enforceRegularizers(model).changes) {
       console.log(`  ${layer}/${weight}: ${callsBefore} -> ${calls}`);
     }

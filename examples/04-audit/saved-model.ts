@@ -1,4 +1,4 @@
-/** A model's folder as `model.save('file://…')` of tfjs-node writes it, for any backend. */
+/** Saves and loads a model's folder as tfjs-node's `model.save('file://…')` writes it, on any backend. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { LayersModel, io } from '@tensorflow/tfjs';

@@ -1,4 +1,4 @@
-/** Shows which layers the data pull at, and which ones the penalty rules: one of the three here has far too much of it. */
+/** Shows which layers the data dominate, and which the penalty dominates: one of the three here has far too much of it. */
 import type { LayersModel, Tensor } from '@tensorflow/tfjs';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { gradientBalance } from 'tfjs-decomposed-loss/gradients';
@@ -47,7 +47,7 @@ function print(title: string, rows: Balance[]): void {
   console.log(`\n${title}\n  layer   |data|  |penalty|  penalty/data  cosine`);
   for (const { layer, data, penalty, cosine } of rows) {
     const share = penalty / data;
-    const verdict = share === 0 ? 'no penalty' : share > 0.5 ? 'the penalty rules' : 'the data rule';
+    const verdict = share === 0 ? 'no penalty' : share > 0.5 ? 'the penalty dominates' : 'the data dominate';
     const columns = [data.toFixed(4).padStart(8), penalty.toFixed(4).padStart(9), share.toFixed(3).padStart(12)];
     console.log(`  ${layer.padEnd(5)} ${columns.join('  ')}  ${cosine.toFixed(2).padStart(6)}  ${verdict}`);
   }
@@ -68,12 +68,12 @@ export async function main({ epochs = 300 } = {}): Promise<{ first: Balance[]; l
       cosine: value(`gradient/cosine/${layer}`, epoch),
     }));
   const [first, last] = [rows(0), rows(-1)];
-  print('How hard data and penalty pull at each layer: the norms of their gradients in epoch 1', first);
+  print('How hard data and penalty pull on each layer: the norms of their gradients in epoch 1', first);
   print(`… and in epoch ${epochs}`, last);
   const [data, penalty] = [value('data_loss', -1), value('regularization_loss', -1)];
   console.log(`\ndata_loss ${data.toFixed(4)}, regularization_loss ${penalty.toFixed(4)}`);
   console.log(
-    'Where both pull equally hard and against each other (cosine -1), the penalty decides where the weights rest.',
+    'Where both pull equally hard and against each other (cosine -1), the penalty decides where the weights settle.',
   );
   return { first, last };
 }

@@ -1,4 +1,4 @@
-/** Overfits a few of MNIST's digits and draws it in TensorBoard: training beside validation, the penalty by layer. */
+/** Overfits a few of MNIST's digits and draws the result in TensorBoard: training next to validation, the penalty by layer. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,12 +45,12 @@ export async function main({ epochs = 20, digits = 2000, logDir = '' } = {}): Pr
   tensorboard --logdir ${folder}
 
 and open http://localhost:6006/#timeseries: each loss has one chart, with the curves \`train\` and \`validation\`;
-\`regularization_loss\` has one more a layer; what begins with \`batch_\` has a value a batch. The filter of tags
-^(data|regularization|total)_loss shows the losses of the epochs together.`);
+\`regularization_loss\` has one more per layer; charts that begin with \`batch_\` have one value per batch. The tag filter
+^(data|regularization|total)_loss shows the losses by epoch together.`);
   return { folder, history };
 }
 
-/** The folder behind `--logs` on the command line, if it is there. */
+/** The folder after `--logs` on the command line, if there is one. */
 function logFolder(): string | undefined {
   const place = process.argv.indexOf('--logs');
   return place === -1 ? undefined : process.argv[place + 1];

@@ -1,6 +1,6 @@
 /**
- * A variational autoencoder on MNIST, trained in a loop of its own: reconstruction, KL divergence and regularization apart, in the
- * console, in TensorBoard and in a picture. Needs tfjs-node.
+ * A variational autoencoder on MNIST, trained in a custom loop. It shows reconstruction, KL divergence and regularization
+ * separately, in the console, in TensorBoard and in a picture. Needs tfjs-node.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ function autoencoder(): Autoencoder {
   };
 }
 
-/** Both parts of the loss, in nats an image. */
+/** Both parts of the loss, in nats per image. */
 function lossOf({ encoder, decoder }: Autoencoder, x: Tensor, seed: number): { reconstruction: Scalar; kl: Scalar } {
   const [mean, logVariance] = encoder.apply(x) as [Tensor2D, Tensor2D];
   const noise = tf.randomNormal(mean.shape, 0, 1, 'float32', seed);
@@ -56,7 +56,7 @@ function lossOf({ encoder, decoder }: Autoencoder, x: Tensor, seed: number): { r
   };
 }
 
-/** Digits, what comes out for them, and digits from random codes: three rows of images. */
+/** Digits, their reconstructions, and digits from random codes: three rows of images. */
 function rowsOf({ encoder, decoder }: Autoencoder, digits: Tensor): Tensor {
   return tf.tidy(() => {
     const [mean] = encoder.predict(digits) as [Tensor];

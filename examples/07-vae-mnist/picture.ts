@@ -9,9 +9,9 @@ const LABELS = 116;
 const GAP = 10;
 
 /**
- * The losses over the epochs, and below them images, a row for each name.
+ * The losses over the epochs, and below them rows of images, one for each name.
  *
- * @param images - As many a row; shape [rows × columns, 28 × 28], from 0 to 1.
+ * @param images - The same number in each row; shape [rows × columns, 28 × 28], from 0 to 1.
  * @returns The text of an SVG picture.
  */
 export async function picture(history: History, images: Tensor, names: string[]): Promise<string> {

@@ -29,7 +29,7 @@ export function start(random: () => number): State {
 }
 
 /**
- * A fiftieth of a second, with the cart pushed to the left (0) or to the right (1).
+ * The state a fiftieth of a second later, with the cart pushed to the left (0) or to the right (1).
  *
  * @see Barto, Sutton and Anderson, "Neuronlike adaptive elements that can solve difficult learning control problems", 1983.
  */

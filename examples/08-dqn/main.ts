@@ -24,7 +24,7 @@ interface Transition {
   fell: boolean;
 }
 
-/** The reward to come, for either action. */
+/** Predicts the future reward of each action. */
 function qNetwork(): LayersModel {
   const dense = (units: number, seed: number) => ({
     units,
@@ -47,7 +47,7 @@ function bestActions(network: LayersModel, states: State[]): number[] {
   );
 }
 
-/** For how many pushes the network balances a pole: the return, a mean over some poles. */
+/** The return: for how many pushes the network balances a pole, as a mean over several poles. */
 function returnOf(network: LayersModel, seed: number, poles = 20): number {
   const random = randomNumbers(seed);
   let standing = Array.from({ length: poles }, () => start(random));
@@ -65,7 +65,7 @@ const line = (epoch: number, logs: Record<string, number>): string => {
   return `Epoch ${epoch + 1}   loss ${loss} = data ${data} + regularization ${penalty}   return ${logs['return']!.toFixed(0)}`;
 };
 
-/** Huber's loss of the online network, against one push and what the target network says of the state after it. */
+/** The Huber loss of the online network, against one push and what the target network says about the state after it. */
 function lossOf(online: LayersModel, target: LayersModel, batch: Transition[]): Scalar {
   const column = (of: (one: Transition) => number): Tensor => tf.tensor1d(batch.map(of));
   const predicted = (network: LayersModel, of: (one: Transition) => State): Tensor =>
@@ -79,7 +79,7 @@ function lossOf(online: LayersModel, target: LayersModel, batch: Transition[]): 
   return tf.losses.huberLoss<Tensor, Scalar>(goes.mul(next).mul(DISCOUNT).add(1), value);
 }
 
-/** One step along the gradients, made shorter where they are longer than `LARGEST_NORM`. */
+/** One step along the gradients, shortened if they are longer than `LARGEST_NORM`. */
 function clippedStep(optimizer: Optimizer, loss: () => Scalar, online: LayersModel): LossParts {
   const { loss: parts, grads } = variableGrads(loss, { models: online, variables: online });
   tf.tidy(() => {
@@ -92,13 +92,13 @@ function clippedStep(optimizer: Optimizer, loss: () => Scalar, online: LayersMod
   return parts;
 }
 
-/** Carts that are pushed all the time, and what happened to them of late. */
+/** Carts that are pushed all the time, and what happened to them recently. */
 class Practice {
   readonly #random = randomNumbers(5);
   readonly #carts = Array.from({ length: CARTS }, () => ({ state: start(this.#random), pushes: 0 }));
   readonly #memory: Transition[] = [];
 
-  /** Pushes each cart once: at random with the probability `exploration`, else as the network says. */
+  /** Pushes each cart once: at random with the probability `exploration`, otherwise as the network says. */
   push(network: LayersModel, exploration: number): void {
     const best = bestActions(
       network,
@@ -131,7 +131,7 @@ export async function main({ epochs = 15, steps = 200 } = {}): Promise<{
   for (let i = 0; i < 100; i += 1) practice.push(online, 1);
 
   const before = returnOf(online, 1);
-  console.log(`Before training it balances the pole for ${before.toFixed(0)} pushes, of ${LONGEST}.\n`);
+  console.log(`Before training, it balances the pole for ${before.toFixed(0)} of ${LONGEST} pushes.\n`);
   const best = earlyStopping({ monitor: 'return', mode: 'max', patience: 5, restoreBestWeights: true });
   const callbacks = [best, new tf.CustomCallback({ onEpochEnd: (epoch, logs = {}) => console.log(line(epoch, logs)) })];
   const history = await trainingLoop({ callbacks, models: online, epochs }, async (loop) => {

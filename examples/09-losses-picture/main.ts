@@ -1,5 +1,5 @@
 /**
- * Trains on few digits of MNIST, and writes what the loss was made of as a picture: the one in the README, `docs/losses.svg`.
+ * Trains on a few MNIST digits, and draws what the loss was made of: the picture in the README, `docs/losses.svg`.
  *
  *     npx tsx examples/09-losses-picture/main.ts
  */

@@ -13,17 +13,17 @@ setWasmPaths({
 
 const LABELS = { webgl: 'WebGL', webgpu: 'WebGPU', wasm: 'WebAssembly', cpu: 'the CPU' };
 
-/** What can compute in a browser. */
+/** The backends that a browser can have. */
 export type BackendName = keyof typeof LABELS;
 
-/** The backend that computes from now on, and a sentence where it is not the one that was wanted. */
+/** The backend in use, and a sentence if it is not the one that was wanted. */
 export interface UsedBackend {
   name: BackendName;
   note: string;
 }
 
 /**
- * Chooses what computes from now on: the backend that is wanted, else WebAssembly, else the CPU.
+ * Chooses the backend: the one that is wanted, otherwise WebAssembly, otherwise the CPU.
  *
  * @throws Error if not even the CPU backend starts.
  */
@@ -43,7 +43,7 @@ export async function useBackend(wanted: BackendName, model: ModelName): Promise
 }
 
 async function starts(name: BackendName): Promise<boolean> {
-  // Of use to few so far, and half a megabyte: loaded when it is chosen.
+  // Useful to few so far, and half a megabyte, so it is loaded only when chosen.
   if (name === 'webgpu') await import('@tensorflow/tfjs-backend-webgpu');
   return tf.setBackend(name).catch(() => false);
 }

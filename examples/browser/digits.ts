@@ -7,7 +7,7 @@ export interface Digits {
   ys: tf.Tensor2D;
 }
 
-/** What `fit` takes of the digits. */
+/** The digits that `fit` takes. */
 export interface FitData {
   training: Digits;
   validation: Digits;
@@ -49,7 +49,7 @@ export function digitsFrom(bytes: Uint8Array): FitData {
   return { training: part(0, TRAINING), validation: part(TRAINING, count) };
 }
 
-/** How the page calls `fit`: nothing in it is random, so that the numbers repeat. */
+/** How the page calls `fit`: nothing is random, so the numbers repeat. */
 export const fitArgs = ({ validation }: FitData, epochs: number) => ({
   epochs,
   batchSize: 50,

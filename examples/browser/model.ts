@@ -19,7 +19,7 @@ tf.serialization.registerClass(SliderL2);
 /** The models that the page offers. */
 export type ModelName = 'dense' | 'convolutional' | 'lstm';
 
-/** A model of seeded weights that reads digits, [28, 28, 1] from 0 to 1, with a penalty on each kernel; compiled. */
+/** A compiled model with seeded weights that reads digits, [28, 28, 1] from 0 to 1, with a penalty on each kernel. */
 export function digitModel(name: ModelName): tf.Sequential {
   const model = tf.sequential({ name, layers: [...layersOf[name](), classes()] });
   model.compile({ optimizer: tf.train.momentum(0.05, 0.9), loss: crossEntropy, metrics: ['accuracy'] });

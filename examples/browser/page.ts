@@ -29,7 +29,7 @@ export function showTold(place: HTMLElement, epoch: Epoch | undefined): void {
   );
 }
 
-/** The same epoch as `data + penalty = total`, with bars of one scale. */
+/** The same epoch as `data + penalty = total`, with bars on one scale. */
 export function showParts(place: HTMLElement, epoch: Epoch | undefined): void {
   const scale = Math.max(epoch?.training.total ?? 0, epoch?.validation?.total ?? 0);
   place.replaceChildren(
@@ -81,7 +81,7 @@ export function addRows(body: HTMLElement, epoch: number, { training, validation
   body.prepend(...made);
 }
 
-/** The audit: a sentence in `line`, and in `card` each finding, where there is one. */
+/** Shows the audit: a sentence in `line`, and the findings, if any, in `card`. */
 export function showAudit(line: HTMLElement, card: HTMLElement, audit: RegularizationAudit): void {
   const { regularizers, findings, warnings } = audit;
   const acting = regularizers - warnings;

@@ -9,7 +9,7 @@ interface Mark {
 
 const [LEFT, TOP, BOTTOM] = [34, 22, 22];
 
-/** The live picture: data loss and penalty on one another, whose sum is the total; new digits as a dashed line. */
+/** The live picture: data loss and penalty stacked, their sum being the total; new digits as a dashed line. */
 export class Picture {
   readonly #place: HTMLElement;
   #epochs: readonly Epoch[] = [];
@@ -21,7 +21,7 @@ export class Picture {
     new ResizeObserver(() => this.#draw()).observe(place);
   }
 
-  /** Begins anew, for a run of that many epochs. */
+  /** Starts over, for a run of that many epochs. */
   begin(length: number): void {
     [this.#epochs, this.#marks, this.#length] = [[], [], length];
     this.#draw();
@@ -107,7 +107,7 @@ export function showEquation(place: HTMLElement, epoch: Epoch | undefined): void
   );
 }
 
-/** Stripes, which tell the penalty from the data loss without their colours. */
+/** Stripes, which tell the penalty from the data loss without relying on colour. */
 function hatch(): SVGElement {
   const pattern = element('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse' });
   pattern.append(element('path', { class: 'stripe', d: 'M0,6L6,0' }));

@@ -16,7 +16,7 @@ export class Results {
     return this.#epochs.filter(({ validation }) => validation).at(-1);
   }
 
-  /** Forgets the former run; the next has that many epochs. */
+  /** Forgets the previous run; the next has that many epochs. */
   begin(length: number): void {
     this.#epochs = [];
     this.picture.begin(length);

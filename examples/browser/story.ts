@@ -1,6 +1,6 @@
 import type { Epoch } from './epoch.js';
 
-/** From which L2 coefficient to which the show moves the slider. */
+/** The L2 coefficients between which the show moves the slider. */
 export const LOW = 0.001;
 export const HIGH = 0.01;
 
@@ -9,15 +9,15 @@ export const raiseAfter = (epochs: number): number => Math.max(1, Math.round(0.4
 
 /** One sentence for each phase of the page. */
 export const PHASES = {
-  recorded: 'This run was recorded. Press “Show me” to train it here: L2 goes up on the way.',
-  other: 'This is another model, so the former results are gone. Press “Show me” to train it.',
+  recorded: 'This run was recorded. Press “Show me” to train it here; L2 goes up on the way.',
+  other: 'This is a different model, so the previous results are gone. Press “Show me” to train it.',
   learn: `L2 is low, at ${LOW}. The network learns 1,000 digits: its data loss falls.`,
-  raise: `L2 goes up to ${HIGH}. The penalty jumps at once, the data loss does not.`,
-  moved: 'You moved L2. The penalty jumps at once, then the weights answer.',
-  shrink: 'The weights shrink, and the penalty with them. The total falls, but not because it reads better.',
+  raise: `L2 goes up to ${HIGH}. The penalty jumps at once, but the data loss does not.`,
+  moved: 'You moved L2. The penalty jumps at once, and then the weights follow.',
+  shrink: 'The weights shrink, and the penalty with them. The total falls, but not because the network reads better.',
 };
 
-/** What the numbers of TensorFlow.js suggest: its `loss` has the penalty in it, its `val_loss` has not. */
+/** What TensorFlow.js's numbers suggest: its `loss` includes the penalty, its `val_loss` does not. */
 export function suggested({ training, validation }: Epoch): string {
   const ratio = (validation?.data ?? NaN) / training.total;
   return Number.isNaN(ratio) ? '' : `So it reads new digits ${compared(ratio)}?`;
@@ -35,8 +35,8 @@ export function moral(epoch: Epoch): string {
   const [loss, valLoss] = [epoch.training.total, epoch.validation.data].map((value) => value.toFixed(2));
   const truth = compared(epoch.validation.data / epoch.training.data);
   return (
-    `TensorFlow.js adds the penalty to loss (${loss}) but not to val_loss (${valLoss}), so they do not compare. ` +
-    `Data losses do: the network does ${truth} on digits it has not seen.`
+    `TensorFlow.js adds the penalty to loss (${loss}) but not to val_loss (${valLoss}), so you cannot compare them. ` +
+    `You can compare the data losses: the network does ${truth} on digits it has not seen.`
   );
 }
 

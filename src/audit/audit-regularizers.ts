@@ -6,7 +6,7 @@ import { modelFindings, noRegularizer } from './model-findings.js';
 import { RegularizationAudit } from './report.js';
 import { termFindings } from './term-findings.js';
 
-/** What `auditRegularizers` takes beside the model. */
+/** What `auditRegularizers` takes in addition to the model. */
 export interface AuditRegularizersArgs {
   /**
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,

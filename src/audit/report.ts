@@ -43,7 +43,7 @@ export type RegularizationFindingCode =
 export interface RegularizationFinding {
   /** What it is about. */
   code: RegularizationFindingCode;
-  /** `'warning'` where training does, or may do, another thing than declared; `'information'` where it is only good to know. */
+  /** `'warning'` if training does, or may do, something other than declared; `'information'` if it is only good to know. */
   severity: 'warning' | 'information';
   /**
    * The layer, after the names of the models and wrappers around it, as in `regularizationTerms`: `encoder/dense_1`; the model's
@@ -117,7 +117,7 @@ export class RegularizationAudit {
     console.log(this.toString());
   }
 
-  /** What `JSON.stringify` takes: the counts beside the findings; a penalty that is no finite number becomes `null`. */
+  /** What `JSON.stringify` takes: the counts and the findings; a penalty that is not a finite number becomes `null`. */
   toJSON(): Pick<RegularizationAudit, 'model' | 'regularizers' | 'warnings' | 'information' | 'findings'> {
     const { model, regularizers, warnings, information, findings } = this;
     return { model, regularizers, warnings, information, findings };

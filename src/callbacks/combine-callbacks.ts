@@ -20,8 +20,8 @@ export type CombinableCallback =
   | false;
 
 /**
- * Makes one list of callbacks that `model.fit` and `model.fitDataset` take, of instances and plain objects, which they refuse
- * beside each other.
+ * Makes one list of callbacks that `model.fit` and `model.fitDataset` take from a mixture of instances and plain objects, which
+ * they refuse.
  *
  * ```js
  * callbacks: combineCallbacks(decomposedLoss(), {onEpochEnd: (epoch, logs) => …}, tfvis.show.fitCallbacks(…), debug && logger)

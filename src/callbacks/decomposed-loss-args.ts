@@ -19,9 +19,9 @@ export interface DecomposedLossArgs {
    * on `['loss', 'val_loss']` then compare. `data_loss` and `val_data_loss` stay, and cannot be renamed. Default `'total'`.
    */
   loss?: 'total' | 'data' | undefined;
-  /** Whether to print what the loss is made of, a line an epoch, with `console.log`. Default `false`. */
+  /** Whether to print what the loss is made of, one line per epoch, with `console.log`. Default `false`. */
   verbose?: boolean | undefined;
-  /** Whether to warn, once a model, where declared regularizers are not applied. Default `true`. */
+  /** Whether to warn, once per model, if declared regularizers are not applied. Default `true`. */
   warn?: boolean | undefined;
   /**
    * How often training gives way to other tasks, so that a page stays alive while it trains: at most every 125 ms (`'auto'`),

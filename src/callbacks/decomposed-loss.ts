@@ -12,10 +12,10 @@ import { RunCallback } from './run-callback.js';
 /**
  * A callback for `model.fit` and `model.fitDataset` that shows what `loss` is made of.
  *
- * It writes `data_loss` and `regularization_loss` beside the host's `loss` into the logs of each batch and each epoch,
- * and, where there is validation, `val_data_loss`, `val_regularization_loss` and `val_total_loss` into each epoch's. The
- * progress bar, `history`, early stopping, TensorBoard, tfjs-vis and your own callbacks find them there, in whatever
- * order the callbacks are. Nothing in the training changes: the values are those that the step itself adds up.
+ * It writes `data_loss` and `regularization_loss` next to the host's `loss` into the logs of each batch and each epoch, and,
+ * where there is validation, `val_data_loss`, `val_regularization_loss` and `val_total_loss` into each epoch's. The progress
+ * bar, `history`, early stopping, TensorBoard, tfjs-vis and your own callbacks find them there, whatever the order of the
+ * callbacks. Nothing in the training changes: the values are those that the step itself adds up.
  *
  * @param args - Names, breakdown, and what is printed.
  * @returns A callback, for one training at a time, any number of times.

@@ -34,11 +34,11 @@ const KEY = 'regularization_strength';
  * factor of each batch, and its mean by batch size in each epoch's. When the run ends, also by an error, the factor is gone, and
  * the weights are as after the last step.
  *
- * @param factor - Asked once a batch.
+ * @param factor - Called once per batch.
  * @returns A callback, for one training at a time, any number of times.
- * @throws Error if `factor` is no function. The run throws if it gives anything but a finite number, 0 or more, or throws itself; if
- *   there are two schedules in it, or a metric has the name `regularization_strength`; and if a model has a `calculateLosses`
- *   of its own.
+ * @throws Error if `factor` is not a function. The run throws if it returns anything but a finite number, 0 or more, or throws;
+ *   if there are two schedules in it, or a metric has the name `regularization_strength`; and if a model has a
+ *   `calculateLosses` of its own.
  */
 export function regularizationSchedule(factor: RegularizationFactor): RegularizationScheduleCallback {
   return new RegularizationScheduleCallback(factor);

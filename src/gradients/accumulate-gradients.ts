@@ -24,7 +24,7 @@ import { MicroBatches, noMicroBatch } from './micro-batches.js';
  * const loss = await accumulated.apply();
  * ```
  *
- * A loss of your own is called with what `add` is given:
+ * Your own loss is called with the arguments of `add`:
  *
  * ```js
  * const accumulated = accumulateGradients({ loss: (x) => ({ reconstruction, kl }), models: vae, optimizer });
@@ -33,13 +33,13 @@ import { MicroBatches, noMicroBatch } from './micro-batches.js';
  * ```
  *
  * The step is the one on all samples at once: gradients and losses are means over the micro-batches by their size, so the
- * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew
- * for each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for
- * each. Metrics are the mean by size too, which for example a precision over the whole batch is not. Your own loss function has to
- * return values whose mean is the loss, not their sum.
+ * micro-batches may differ in size, and the penalty counts once, however many there are. What differs: dropout draws anew for
+ * each micro-batch, and a batch normalization normalizes each by its own statistics, and moves the moving ones for each.
+ * Metrics are means by size too, so for example a precision differs from that over the whole batch. Your own loss function must
+ * return values whose mean, not sum, is the loss.
  *
- * @param model - A compiled model, or a loss of your own with the models and the optimizer that it is for.
- * @returns To be used for any number of steps, one after the other.
+ * @param model - A compiled model, or your own loss with the models and the optimizer that it is for.
+ * @returns An object for any number of steps, one after the other.
  * @throws Error if the model is not compiled, or an argument is not understood.
  */
 export function accumulateGradients(model: LayersModel): AccumulatedGradients;

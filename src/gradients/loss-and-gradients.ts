@@ -27,19 +27,19 @@ export interface LossAndGradients {
 }
 
 /**
- * The gradients of data loss and regularization loss apart, on one batch and without an update.
+ * Separate gradients of data loss and regularization loss, on one batch and without an update.
  *
  * Both come from one forward pass of the host's own training step, in training mode: with dropout, with the batch's own
  * statistics in a batch normalization, and with penalties on its activations. For each weight they sum to the gradient that
  * the host's optimizer would get, to float32 rounding. The model stays as it is: the moving statistics of a batch
  * normalization are restored. (A stateful recurrent layer goes on to its next state, as in `predict`.)
  *
- * To make an update of them, hand tensors with their names to `model.optimizer.applyGradients`.
+ * To make an update from them, pass tensors with their names to `model.optimizer.applyGradients`.
  *
  * @param model - A compiled model.
  * @param x - The batch's inputs, first dimension the batch. Not disposed.
  * @param y - The batch's targets. Not disposed.
- * @returns Asynchronous, as the host computes class weights, and so that the loss is read without blocking.
+ * @returns A promise, because the host computes class weights asynchronously, and so that reading the loss does not block.
  * @throws Error if the model is not compiled or every weight is frozen, or the batch is empty, or the weights of its
  *   samples do not fit it; the model is then as it was.
  */

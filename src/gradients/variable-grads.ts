@@ -11,8 +11,8 @@ export interface VariableGradsArgs extends CustomLossArgs {
   /** What to differentiate by. Default, as in `tf.variableGrads`: every trainable variable there is. */
   variables?: Trainable | readonly Trainable[] | undefined;
   /**
-   * Whether to give also the gradients of the data loss and of the penalties by themselves, at the price of a backward pass over
-   * the penalties alone. `grads` are then their sums, equal to the others to float32 rounding. Default `false`.
+   * Whether to return the separate gradients of the data loss and of the penalties too, at the price of a backward pass over
+   * the penalties alone. `grads` are then their sums, the same as without `apart` up to float32 rounding. Default `false`.
    */
   apart?: boolean | undefined;
 }
@@ -32,11 +32,11 @@ export interface VariableGrads {
 }
 
 /**
- * The gradients of a loss of your own, like `tf.variableGrads`, with the penalties of models added to it: for loops that look at
+ * The gradients of your own loss, like `tf.variableGrads`, with the penalties of models added to it: for loops that look at
  * gradients, or edit them, before `optimizer.applyGradients(grads)`.
  *
  * @param loss - As for `minimize`.
- * @returns Tensors of the active tidy's, as those of `tf.variableGrads`, else the caller's.
+ * @returns Tensors that belong to the active tidy, as with `tf.variableGrads`, otherwise to the caller.
  * @throws Error as `minimize`; no tensor is left then.
  */
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs & { apart: true }): Required<VariableGrads>;

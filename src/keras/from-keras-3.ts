@@ -3,7 +3,7 @@ import { describe } from '../util/arguments.js';
 import { upgradedTopology, type UpgradeTopologyArgs } from './upgrade-topology.js';
 import { weightNames } from './weight-names.js';
 
-/** What `fromKeras3` takes: what TensorFlow.js takes for a path, which it ignores beside a handler, and `predictOnly`. */
+/** What `fromKeras3` takes: the options that TensorFlow.js takes for a path (but ignores for a handler), and `predictOnly`. */
 export interface FromKeras3Args extends io.LoadOptions, UpgradeTopologyArgs {}
 
 /**
@@ -11,14 +11,14 @@ export interface FromKeras3Args extends io.LoadOptions, UpgradeTopologyArgs {}
  * `await tf.loadLayersModel(fromKeras3('file://model/model.json'))`.
  *
  * The topology and the names of the weights are rewritten while the model is loaded; the files stay as they are. A model that
- * Keras 2 or TensorFlow.js saved is loaded as without this function, so that one line serves all.
+ * Keras 2 or TensorFlow.js saved is loaded as if without this function, so one line works for all.
  *
  * @param pathOrHandler - What `tf.loadLayersModel` takes: a path with a scheme (`file://`, `http://`, `indexeddb://`, …), a
  *   relative URL, or a handler such as `tf.io.browserFiles(...)`.
  * @param args - What `tf.loadLayersModel` would take for that path (`requestInit`, `weightPathPrefix`, `fetchFunc`,
  *   `onProgress`, …), except `strict`: that stays an argument of `tf.loadLayersModel`.
  * @returns A handler that loads and does not save. Its `load` fails where TensorFlow.js would make a model that computes
- *   something else than Keras: the message names the layer, the field and the value.
+ *   something different from Keras: the message names the layer, the field and the value.
  * @throws Error if `pathOrHandler` is neither a path nor a handler, or is a `.keras` or `.h5` file.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/models.ts#L259-L282 | loadLayersModel}
  */

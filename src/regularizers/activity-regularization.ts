@@ -19,7 +19,7 @@ import { describe } from '../util/arguments.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;
 
-/** What `activityRegularization` takes, beside `name`, `inputShape` and what else every layer takes. */
+/** What `activityRegularization` takes, in addition to `name`, `inputShape` and whatever else every layer takes. */
 export interface ActivityRegularizationArgs extends LayerArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
   l1?: number | undefined;
@@ -28,20 +28,20 @@ export interface ActivityRegularizationArgs extends LayerArgs {
 }
 
 /**
- * A layer that hands its input on and adds a penalty on it to the loss: Keras's `ActivityRegularization`.
+ * A layer that passes its input on and adds a penalty on it to the loss: Keras's `ActivityRegularization`.
  *
- * The penalty is `(l1 * sum|x| + l2 * sum x²) / batch size`, over all of the batch, and once for each time that the layer
- * is called within the model; within a `tf.layers.timeDistributed`, the mean over the time steps. It replaces the
- * `activityRegularizer` of TensorFlow.js's own layers, which is "not supported yet": put this layer after the one that you would
- * give it to, and where that is within a TimeDistributed, `tf.layers.timeDistributed({layer: activityRegularization({l1, l2})})`
- * after that. TensorFlow.js's own `fit`, `fitDataset` and `trainOnBatch` train it; its `evaluate` and `val_loss`
- * leave it out, as they do all penalties, and those of this library have it.
+ * The penalty is `(l1 * sum|x| + l2 * sum x²) / batch size`, over all of the batch, and once for each time that the layer is
+ * called within the model; within a `tf.layers.timeDistributed`, the mean over the time steps. It replaces the
+ * `activityRegularizer` of TensorFlow.js's own layers, which is "not supported yet": put this layer after the one that you
+ * would give it to, and where that is within a TimeDistributed,
+ * `tf.layers.timeDistributed({layer: activityRegularization({l1, l2})})` after that. TensorFlow.js's own `fit`, `fitDataset` and
+ * `trainOnBatch` train it; its `evaluate` and `val_loss` leave it out, as they do all penalties; those of this library include it.
  *
- * Versions of Keras differ: Keras 2, and Keras 3 from 3.15 on, divide by the batch size as here. Keras 3.0 to 3.12 do not: to train
- * as they do, multiply the coefficients by the batch size. Within a TimeDistributed, Keras 2 adds the mean over the time
- * steps as here, and Keras 3.15 nothing.
+ * Versions of Keras differ: Keras 2, and Keras 3 from 3.15 on, divide by the batch size as here. Keras 3.0 to 3.12 do not: to
+ * train as they do, multiply the coefficients by the batch size. Within a TimeDistributed, Keras 2 adds the mean over the time
+ * steps, as here, and Keras 3.15 adds nothing.
  *
- * Masks pass through; what is masked counts, as in Keras.
+ * Masks pass through; masked values count, as in Keras.
  *
  * @throws Error if a coefficient is not a finite number.
  */

@@ -8,15 +8,15 @@ import { checkArguments, describe, list } from '../util/arguments.js';
 /** A variable, a weight of a layer, or all weights of a model. */
 export type DecayedVariables = Variable | LayerVariable | LayersModel;
 
-/** What `withWeightDecay` takes beside the optimizer. */
+/** What `withWeightDecay` takes in addition to the optimizer. */
 export interface WithWeightDecayArgs {
   /** The share of a weight that a step takes away, times the learning rate: Keras's `weight_decay`. 0 ends the decay. */
   rate: number;
   /** Which variables. Default: all that get a gradient, biases included, as in Keras. */
   variables?: DecayedVariables | readonly DecayedVariables[] | undefined;
   /**
-   * Which of these not, by name: a text that is somewhere in the variable's name (`'bias'`, `'norm/gamma'`), or a pattern that
-   * is found there (`/kernel$/`), as Keras's `exclude_from_weight_decay(var_names=...)`. Default: none.
+   * Which of these to leave out, by name: a text that occurs in the variable's name (`'bias'`, `'norm/gamma'`), or a pattern
+   * that matches it (`/kernel$/`), as in Keras's `exclude_from_weight_decay(var_names=...)`. Default: none.
    */
   exclude?: ReadonlyArray<string | RegExp> | undefined;
 }
@@ -34,23 +34,23 @@ const NAMES = ['rate', 'variables', 'exclude'];
  * ```
  *
  * At each update, before the optimizer's own, `w -= w * rate * learningRate`, with the learning rate of that moment. It acts in
- * the optimizer's `applyGradients`, and so in `fit`, `fitDataset`, `trainOnBatch`, `trainStep`, `accumulateGradients` (once, where
- * it updates), `optimizer.minimize` and loops of your own. What decays are the variables that have a gradient in that update:
- * frozen weights never do, and one that is shared does once. A weight with a regularizer decays too; the decay is no part of
- * any loss, and a `regularizationSchedule` does not scale it.
+ * the optimizer's `applyGradients`, and so in `fit`, `fitDataset`, `trainOnBatch`, `trainStep`, `accumulateGradients` (once,
+ * where it updates), `optimizer.minimize` and your own loops. Only variables that have a gradient in that update decay: frozen
+ * weights never do, and a shared one decays once. A weight with a regularizer decays too; the decay is not part of any loss,
+ * and a `regularizationSchedule` does not scale it.
  *
- * With `tf.train.sgd`, a decay of `rate` moves weights that have a gradient anyway as a penalty `rate / 2 * sum(w ** 2)` does that
- * counts once a step, to float32 rounding. With momentum, or an optimizer that adapts to the gradients, the two differ, and
- * only the penalty shows in the loss.
+ * With `tf.train.sgd`, a decay of `rate` moves weights that have a gradient anyway as a penalty `rate / 2 * sum(w ** 2)`,
+ * counted once per step, would, up to float32 rounding. With momentum, or an optimizer that adapts to the gradients, the two
+ * differ, and only the penalty shows in the loss.
  *
- * Calling it again on the same optimizer replaces what was in force. What the optimizer saves stays as it is, so the call has to
- * be made again after loading.
+ * Calling it again on the same optimizer replaces the decay in force. What the optimizer saves stays as it is, so call this
+ * again after loading.
  *
  * @param optimizer - Any `tf.train` optimizer, or one of your own with a number in `learningRate`.
  * @returns The same optimizer.
- * @throws Error if `optimizer` is none or its learning rate is no number, `rate` is not a finite number, 0 or more, or an
- *   entry of `variables` or `exclude` is not understood; nothing is changed then. An entry of `exclude` that is in the name of no
- *   variable throws at the first update, before it changes anything.
+ * @throws Error if `optimizer` is not an optimizer or its learning rate is not a number, `rate` is not a finite number, 0 or
+ *   more, or an entry of `variables` or `exclude` is not understood; nothing is changed then. An entry of `exclude` that is in
+ *   the name of no variable throws at the first update, before it changes anything.
  * @see {@link https://arxiv.org/abs/1711.05101 | Loshchilov and Hutter}
  * @see {@link https://github.com/keras-team/keras/blob/v3.15.1/keras/src/optimizers/base_optimizer.py | Optimizer.apply}
  */

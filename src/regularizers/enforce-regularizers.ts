@@ -10,7 +10,7 @@ import { checkArguments, checkFlag } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 
-/** Which of the host's ways with penalties `enforceRegularizers` changes. */
+/** Which of the host's rules for penalties `enforceRegularizers` changes. */
 export interface EnforceRegularizersArgs {
   /**
    * Adds the penalties that are declared for the cells of recurrent layers: SimpleRNN, LSTM, GRU, `tf.layers.rnn` with one
@@ -18,7 +18,7 @@ export interface EnforceRegularizersArgs {
    */
   recurrent?: boolean | undefined;
   /**
-   * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once a call.
+   * Adds each penalty once, however often its layer, or a model around it, is called. TensorFlow.js adds it once per call.
    * Default `true`.
    */
   sharedOnce?: boolean | undefined;
@@ -33,7 +33,7 @@ export interface EnforceRegularizersArgs {
 
 /** What `enforceRegularizers` did. */
 export interface EnforcedRegularizers {
-  /** The penalties that count otherwise than before, in the order of the layers; empty where all was well. */
+  /** The penalties that now count differently, in the order of the layers; empty if all was well. */
   readonly changes: readonly EnforcedChange[];
   /**
    * Puts the model back as it was; a second call does nothing.
@@ -43,7 +43,7 @@ export interface EnforcedRegularizers {
   restore(): void;
 }
 
-/** A penalty that `enforceRegularizers` adds or counts otherwise. */
+/** A penalty that `enforceRegularizers` adds or counts differently. */
 export interface EnforcedChange {
   /** The layer, as in `regularizationTerms`: `encoder/dense_1`, or `bidirectional/forward_lstm`. */
   layer: string;
@@ -69,14 +69,14 @@ const inForce = new WeakMap<LayersModel, InForce>();
  * Makes training add the penalties that the layers of a model declare, and as often as Keras does.
  *
  * TensorFlow.js drops the regularizers of recurrent cells, of a model within a TimeDistributed, and of a Sequential within a
- * Sequential within another model, and counts those of shared layers and models once a call. The derivative of `abs` at 0
+ * Sequential within another model, and counts those of shared layers and models once per call. The derivative of `abs` at 0
  * becomes Keras's 0 in all penalties of the model, where TensorFlow.js has -1: weights with L1 that begin at 0 then train as in
- * Keras. This function changes the model and nothing else, so `fit`, `fitDataset`, `trainOnBatch` and everything in this library agree
- * on the new penalties, also after the model is compiled again, and when it is nested in another model (a `Sequential`
- * excepted: call this on the outer model). Other models that share its layers are not touched. What the model saves is the
- * same as before, so a loaded model needs the call again.
+ * Keras. This function changes the model and nothing else, so `fit`, `fitDataset`, `trainOnBatch` and everything in this
+ * library agree on the new penalties, also after the model is compiled again, and when it is nested in another model (a
+ * `Sequential` excepted: call this on the outer model). Other models that share its layers are not touched. What the model
+ * saves is the same as before, so a loaded model needs the call again.
  *
- * Calling it again changes nothing and returns the same; with other options these replace the former ones.
+ * Calling it again changes nothing and returns the same; new options replace the previous ones.
  *
  * @param model - A built model.
  * @returns What changed, and how to undo it.

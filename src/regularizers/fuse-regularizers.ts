@@ -26,7 +26,7 @@ export interface FusedRegularizers {
   restore(): void;
 }
 
-/** A penalty that `fuseRegularizers` speaks of. */
+/** A penalty, as `fuseRegularizers` lists it. */
 export interface FusedTerm {
   /** The layer, as in `regularizationTerms`: `encoder/dense_1`. */
   layer: string;
@@ -41,11 +41,11 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
  * Has training compute the same penalties in less time: those of TensorFlow.js's own L1, L2 and L1L2 classes and of
  * Keras's `L1` and `L2` as one operation, with a gradient of its own.
  *
- * Value and gradient are those of the penalties as they were, to float32 rounding. So the derivative of `abs` at 0 stays the
- * host's -1, and Keras's 0 where `enforceRegularizers` or `addWeightDecay` made it that; second derivatives work. It changes the model and nothing else, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also
- * after the model is compiled again. Penalties that come later, by `addWeightDecay` or `enforceRegularizers`, are fused
- * as well, and coefficients are read at each step. What the model saves is the same as before, so a loaded model needs
- * the call again. Calling it again returns the same.
+ * Value and gradient are those of the penalties as they were, up to float32 rounding. So the derivative of `abs` at 0 stays the
+ * host's -1, or Keras's 0 if `enforceRegularizers` or `addWeightDecay` made it that; second derivatives work. It changes only
+ * the model, so plain `fit`, `fitDataset` and `trainOnBatch` become faster too, also after the model is compiled again.
+ * Penalties that come later, by `addWeightDecay` or `enforceRegularizers`, are fused as well, and coefficients are read at each
+ * step. What the model saves is the same as before, so a loaded model needs the call again. Calling it again returns the same.
  *
  * @param model - A built model.
  * @returns What is fused, and how to undo it.

@@ -48,8 +48,8 @@ export interface RegisterKerasClassesArgs {
  *
  * TensorFlow.js knows only `L1L2` and refuses every other Keras model with "Unknown regularizer: L2". The first two classes
  * registered here are TensorFlow.js's own penalty under those names, so a model trains as if it had been declared with
- * `tf.regularizers.l1` and `l2`, and is saved again under the names that Keras reads. To register a second time does
- * nothing. `import 'tfjs-decomposed-loss/keras'` does the same.
+ * `tf.regularizers.l1` and `l2`, and is saved again under the names that Keras reads. Registering a second time does nothing.
+ * `import 'tfjs-decomposed-loss/keras'` does the same.
  *
  * @throws Error if something else registered a class as `L1` or `L2`; nothing is registered then.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/regularizers.ts#L125 | deserializeRegularizer}

@@ -44,12 +44,12 @@ const LEAST_SQUARED_LENGTH = 1e-12;
  * are parallel, whatever their lengths. Half of the pairs that the formula sums up are the other half again, as in Keras. The
  * derivative of `abs` at 0 is Keras's 0.
  *
- * A model with it is saved under Keras's name. It is registered with this call, so that such a model can be loaded;
- * `registerKerasClasses()` does it too.
+ * A model saves it under Keras's name. This call registers the class, so that such a model can be loaded;
+ * `registerKerasClasses()` does so too.
  *
  * @returns A regularizer for any argument of a layer that ends in `Regularizer`.
- * @throws Error if `factor` is not a finite number, 0 or more, or `mode` is another. Training throws where the weight is no
- *   matrix, or has one row (column) only, of which Keras makes NaN.
+ * @throws Error if `factor` is not a finite number, 0 or more, or `mode` is unknown. Training throws if the weight is not a
+ *   matrix, or has only one row (column), for which Keras returns NaN.
  * @see {@link https://github.com/keras-team/keras/blob/v3.15.1/keras/src/regularizers/regularizers.py | OrthogonalRegularizer}
  */
 export function orthogonal(args: OrthogonalArgs = {}): OrthogonalRegularizer {

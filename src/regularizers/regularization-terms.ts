@@ -28,8 +28,9 @@ export interface RegularizationTerm {
   /** The coefficient of the sum of squares in this term; 0 where it has none, or where only another class knows. */
   l2: number;
   /**
-   * What training adds to the loss for this term at the current weights: coefficient and calls included, and the factor of
-   * a `regularizationSchedule` while it trains. 0 for activations, which there are none of without data: `evaluate` has their penalty.
+   * What training adds to the loss for this term at the current weights: coefficient and calls included, and the factor of a
+   * `regularizationSchedule` while it trains. 0 for activations, because there are none without data; `evaluate` has their
+   * penalty.
    */
   value: number;
   /** `value` as a fraction of the whole regularization loss, 0 where that is 0. */
@@ -46,7 +47,7 @@ export interface RegularizationTerm {
  * out, for example the cell of an LSTM, has no row.
  *
  * @param model - A built model. Only read.
- * @returns One row a term, in the order of the layers.
+ * @returns One row per term, in the order of the layers.
  * @throws Error if `model` is not a built `tf.LayersModel`, or a layer has an `activityRegularizer`.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/container.ts#L1061 | Container.calculateLosses},
  * which adds one penalty a call.

@@ -10,7 +10,7 @@ import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
 
-/** What `addWeightDecay` takes beside the model. */
+/** What `addWeightDecay` takes in addition to the model. */
 export interface AddWeightDecayArgs {
   /** The coefficient of the sum of absolute values. Default 0. */
   l1?: number | undefined;
@@ -22,7 +22,7 @@ export interface AddWeightDecayArgs {
    * `depthwise_kernel`, `pointwise_kernel`, `recurrent_kernel` and `embeddings`.
    */
   include?: WeightSelector | WeightSelector[] | undefined;
-  /** Which of these not; an entry that names a layer stands for all its weights. Default: none. */
+  /** Which of these to leave out; an entry that names a layer stands for all its weights. Default: none. */
   exclude?: WeightSelector | WeightSelector[] | undefined;
   /**
    * Whether to penalise also the weights that were built with a regularizer, on top of it. Default `false`. A weight that
@@ -31,7 +31,7 @@ export interface AddWeightDecayArgs {
   alsoRegularized?: boolean | undefined;
 }
 
-/** A weight that `addWeightDecay` speaks of. */
+/** A weight, as `addWeightDecay` lists it. */
 export interface DecayedWeight {
   /** The layer, after the names of the models and wrappers that it is in: `encoder/dense_1`. */
   layer: string;
@@ -58,11 +58,11 @@ export interface WeightDecay {
  * l2 * sum(weight ** 2)` for each, added to the loss that `fit`, `fitDataset`, `trainOnBatch` and `trainStep` minimise,
  * as if the layers had been declared with `kernelRegularizer`.
  *
- * It also works for recurrent layers, whose declared regularizers TensorFlow.js drops. Each weight counts once a training
- * step, also that of a layer or a model that is called several times, where a declared regularizer would count each time.
- * Frozen weights are included, as TensorFlow.js does with declared ones; `exclude` the frozen layers to leave them out.
- * The penalties live on the layers: other models that train these layers add them too. Those of a shared layer stand on
- * an input of this model instead. None is saved with the model; call again after loading.
+ * It also works for recurrent layers, whose declared regularizers TensorFlow.js drops. Each weight counts once a training step,
+ * also that of a layer or a model that is called several times, where a declared regularizer would count each time. Frozen
+ * weights are included, as TensorFlow.js does with declared ones; `exclude` the frozen layers to leave them out. The penalties
+ * live on the layers: other models that train these layers add them too. Those of a shared layer are attached to an input of
+ * this model instead. None is saved with the model; call this again after loading.
  *
  * This is a penalty in the loss, not the decoupled weight decay of AdamW: an adaptive optimizer scales its gradient.
  *

@@ -4,9 +4,9 @@ import { describe, list } from '../util/arguments.js';
 import { shortName } from './penalty-groups.js';
 
 /**
- * What `include` and `exclude` take. A string is a layer's name, path or class (`'hidden'`, `'encoder/hidden'`,
- * `'Dense'`) or a weight's name or path (`'bias'`, `'encoder/hidden/bias'`). A RegExp is matched against the paths of
- * layers, then of weights. A predicate is asked of every weight, with the layer that it belongs to.
+ * What `include` and `exclude` take. A string is a layer's name, path or class (`'hidden'`, `'encoder/hidden'`, `'Dense'`) or a
+ * weight's name or path (`'bias'`, `'encoder/hidden/bias'`). A RegExp is matched against the paths of layers, then of weights.
+ * A predicate is called for every weight, with the layer that it belongs to.
  */
 export type WeightSelector = string | RegExp | ((layer: layers.Layer, weight: LayerVariable) => boolean);
 

@@ -10,9 +10,8 @@ export interface EarlyStoppingArgs {
   /** By how much a value must be better than the best to count as an improvement. Default 0. */
   minDelta?: number | undefined;
   /**
-   * Whether smaller values are better or greater ones. `'auto'`, the default, takes accuracies, `precision`, `recall` and
-   * `r2Score`, with `val_` and with the output's name or without, for better when greater, by their whole names, and all else
-   * for better when smaller.
+   * Whether smaller or greater values are better. `'auto'`, the default, maximises accuracies, `precision`, `recall` and
+   * `r2Score`, recognised by their whole names, with or without `val_` and the output's name. It minimises everything else.
    */
   mode?: 'auto' | 'min' | 'max' | undefined;
   /** Epochs count as improvements, for `patience`, only when they are better than this too. Default: none. */
@@ -26,12 +25,12 @@ export interface EarlyStoppingArgs {
    */
   restoreBestWeights?: boolean | undefined;
   /**
-   * Whether to go on counting when `fit` is called again and again, with `epochs: 1` for example: epochs are then numbered over
-   * all of these trainings, the best weights are held until training is stopped, and put back then only. The loop looks at
-   * `stoppedEpoch`, and the next training after it begins anew. Default `false`: each training begins anew.
+   * Whether to go on counting when `fit` is called repeatedly, for example with `epochs: 1`. Epochs are then numbered over all
+   * of these runs, and the best weights are held until training is stopped, and restored only then. The loop looks at
+   * `stoppedEpoch`; the next run after it starts over. Default `false`: each run starts over.
    */
   acrossFits?: boolean | undefined;
-  /** Whether to print when training is stopped, and when weights are put back; 0 and 1 will do. Default `false`. */
+  /** Whether to print when training is stopped, and when weights are restored; 0 and 1 work too. Default `false`. */
   verbose?: boolean | number | undefined;
 }
 

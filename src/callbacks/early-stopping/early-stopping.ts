@@ -16,15 +16,15 @@ import {
  * the weights of the best epoch back, which TensorFlow.js's own `tf.callbacks.earlyStopping` cannot.
  *
  * It takes any key of the epoch's logs: those of {@link decomposedLoss}, also renamed ones and those of a breakdown, and the
- * host's. Its place in `callbacks` does not matter. It counts as Keras 3 does: an epoch without improvement is one in
- * which the quantity is not better than the best so far by more than `minDelta`. Unlike there, NaN is never the best
- * (Keras 3 keeps one that comes first), and a key that is missing throws (Keras warns).
+ * host's. Its place in `callbacks` does not matter. It counts as Keras 3 does: an epoch without improvement is one in which the
+ * quantity is not better than the best so far by more than `minDelta`. Unlike in Keras, NaN is never the best (Keras 3 keeps
+ * one that comes first), and a key that is missing throws (Keras warns).
  *
  * @param args - What to monitor, and when to stop.
  * @returns A callback, for one training at a time, any number of times; each training begins anew, unless `acrossFits` is set.
- * @throws Error if `args` is not understood. `fit` throws at the end of the first epoch if its logs have no such key, and
- *   before the first step if, with several outputs, the host will write another value under it: each of its own `val_` keys;
- *   or if, with `acrossFits`, it counts for another model.
+ * @throws Error if `args` is not understood. `fit` throws at the end of the first epoch if its logs have no such key. It throws
+ *   before the first step if, with several outputs, the host will write another value under the key, as it does for each of its
+ *   own `val_` keys; or if, with `acrossFits`, the callback is counting for another model.
  */
 export function earlyStopping(args: EarlyStoppingArgs = {}): EarlyStoppingCallback {
   return new EarlyStoppingCallback(args);

@@ -14,19 +14,19 @@ export interface GradientBalanceArgs {
 }
 
 /**
- * A callback for `model.fit` and `model.fitDataset` that shows how hard data and penalties pull at each layer, and whether
- * in the same direction.
+ * A callback for `model.fit` and `model.fitDataset` that shows how hard data and penalties pull on each layer, and whether in
+ * the same direction.
  *
- * For each layer with weights that training moves it writes into the logs of each epoch, and so into `history.history`:
+ * For each layer with weights that training moves, it writes into the logs of each epoch, and so into `history.history`:
  *
  * - `gradient/data/<layer>`: the norm of the gradient of the data loss, over all weights of the layer together;
- * - `gradient/penalty/<layer>`: the same of the regularization loss; 0 for a layer without penalties;
+ * - `gradient/penalty/<layer>`: the same for the regularization loss; 0 for a layer without penalties;
  * - `gradient/cosine/<layer>`: the cosine between the two, from -1 (they pull against each other, as they do once the model
  *   fits) to 1; 0 where one of them is 0.
  *
- * Each is the mean over the batches that were looked at, by batch size. `<layer>` is named as in the breakdown of
- * `decomposedLoss`, beside which it may be in any order. The gradients are those of the training step itself, before
- * the optimizer adapts them, and nothing in the training changes.
+ * Each is the mean over the batches that were looked at, weighted by batch size. `<layer>` is named as in the breakdown of
+ * `decomposedLoss`. The two callbacks may be in any order. The gradients are those of the training step itself, before the
+ * optimizer adapts them, and nothing in the training changes.
  *
  * @returns A callback, for one training at a time, any number of times.
  * @throws Error if `args` is not understood.

@@ -10,8 +10,9 @@ import { LogFile, LogStreamSink, type LogStream, type Sink } from './sinks.js';
 /** What {@link lossLogger} takes. */
 export interface LossLoggerArgs {
   /**
-   * `'csv'`, a header and a line a row, or `'jsonl'`, a JSON object a line. Default: what the path ends in, else `'csv'`.
-   * Values that are not finite are written as `NaN`, `Infinity` and `-Infinity`; in JSON, which lacks them, as strings.
+   * `'csv'`, a header and one line per row, or `'jsonl'`, one JSON object per line. Default: by the path's ending, else
+   * `'csv'`. Values that are not finite are written as `NaN`, `Infinity` and `-Infinity`; in JSON, which lacks them, as
+   * strings.
    */
   format?: 'csv' | 'jsonl' | undefined;
   /**
@@ -20,10 +21,10 @@ export interface LossLoggerArgs {
    */
   updateFreq?: 'epoch' | 'batch' | undefined;
   /**
-   * Whether to go on with a file that is there. The columns of a CSV must be those of this training, which is known when
-   * the first row is written, after the first epoch for example; in JSON lines rows may differ. A last line that a crash left
-   * torn is cut off, with a warning on the console. `false` begins the file anew at each training, but not where that goes on
-   * with the model of the last one. Has no meaning for a stream. Default `true`.
+   * Whether to append to an existing file. The columns of a CSV must be those of this run, which are known when the first row
+   * is written, for example after the first epoch; in JSON lines, rows may differ. A last line that a crash left incomplete is
+   * cut off, with a warning on the console. `false` overwrites the file in each run, unless the run continues with the model of
+   * the last one. Has no meaning for a stream. Default `true`.
    */
   append?: boolean | undefined;
 }
@@ -31,17 +32,17 @@ export interface LossLoggerArgs {
 const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], append: [true, false] } as const;
 
 /**
- * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, a row an epoch or a batch:
- * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs. Epochs are numbered on where the
- * callback sees another training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an
+ * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, one row per epoch or batch:
+ * `epoch` (and `batch`), counted from 0 as the host does, then every key of the logs. The epoch numbers continue when the
+ * callback sees another run with the same model, for example with `fit({epochs: 1})` in a loop, unless `fit` is given an
  * `initialEpoch` above 0.
  *
- * A row is handed to the system as soon as it is known: others can read it while training goes on, and a crash loses at
- * most the last one. Names are safe whatever is in them: CSV quotes them by RFC 4180, and those that a spreadsheet would
- * compute (`=`, `+`, `-` or `@` in front) get an apostrophe in front.
+ * A row is handed to the system as soon as it is known: others can read it while training goes on, and a crash loses at most
+ * the last one. Names are safe whatever they contain: CSV quotes them by RFC 4180, and those that a spreadsheet would compute
+ * (`=`, `+`, `-` or `@` in front) get an apostrophe in front.
  *
- * @param to - The path of a file, whose folder is made if need be, or a stream, which stays open and for which training
- *   waits where it is slow.
+ * @param to - The path of a file, whose folder is made if necessary, or a stream, which stays open; training waits for it if it
+ *   is slow.
  * @param args - Format and rows.
  * @returns A callback, for one training at a time, any number of times.
  * @throws Error if an argument is not understood. `fit` throws if the file or stream cannot be written, or if it holds

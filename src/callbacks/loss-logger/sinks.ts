@@ -135,7 +135,7 @@ function scan(file: number, quotesLines: boolean) {
   return found;
 }
 
-/** What is needed of a stream that rows are written to: `process.stdout`, a socket, a `fs.WriteStream`, …. */
+/** What a stream for rows must have: `process.stdout`, a socket, a `fs.WriteStream`, … */
 export interface LogStream {
   /** Whether it still takes text. */
   readonly writable: boolean;
@@ -143,7 +143,7 @@ export interface LogStream {
   write(text: string, done: (error?: Error | null) => void): unknown;
   /** Listens for an error. */
   on(event: 'error', listener: (error: Error) => void): unknown;
-  /** Listens no longer. */
+  /** Stops listening. */
   off(event: 'error', listener: (error: Error) => void): unknown;
 }
 

@@ -5,14 +5,14 @@ import { checkArguments, describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { EventFiles, loadEventFileApi, type Curve, type EventFileApi } from './event-files.js';
 
-/** What `tensorBoard` takes beside the folder. */
+/** What `tensorBoard` takes in addition to the folder. */
 export interface TensorBoardArgs {
   /**
-   * `'epoch'` writes a value an epoch. `'batch'` also writes one a batch, into separate charts whose names begin with
+   * `'epoch'` writes one value per epoch. `'batch'` also writes one per batch, into separate charts whose names begin with
    * `batch_`. Default `'epoch'`.
    */
   updateFreq?: 'batch' | 'epoch' | undefined;
-  /** The names that `decomposedLoss` was given, if it was given any: the charts bear them. */
+  /** The names that `decomposedLoss` was given, if any; the charts have the same names. */
   logKeys?: LogKeyArgs | undefined;
   /** What writes the files, for example `tf.node` of tfjs-node-gpu. Default: that of `@tensorflow/tfjs-node`. */
   node?: EventFileApi | undefined;
@@ -21,7 +21,7 @@ export interface TensorBoardArgs {
 const UPDATE_FREQUENCIES = ['batch', 'epoch'];
 
 /**
- * A callback for `model.fit` and `model.fitDataset` that shows training beside validation in TensorBoard, one chart a
+ * A callback for `model.fit` and `model.fitDataset` that shows training next to validation in TensorBoard, one chart for each
  * quantity.
  *
  * Put it into `callbacks` together with `decomposedLoss()`, in any order. It writes two runs, `<logDir>/train` and
@@ -29,13 +29,13 @@ const UPDATE_FREQUENCIES = ['batch', 'epoch'];
  * `decomposedLoss({breakdown: 'layer'})`, `regularization_loss/<layer>`, which TensorBoard groups. Training's
  * `total_loss` is the host's `loss`; the host's `val_loss`, which is another quantity, is left out.
  *
- * A step is the epoch, from 0, or the number of the batch, from 1. Epochs are numbered on where the callback sees another
- * training of the same model, with `fit({epochs: 1})` in a loop for example, unless `fit` is given an `initialEpoch` above 0.
- * Batches are numbered over all trainings of one process that write into one folder. Another process begins anew.
+ * A step is the epoch, from 0, or the number of the batch, from 1. The epoch numbers continue when the callback sees another
+ * run with the same model, for example with `fit({epochs: 1})` in a loop, unless `fit` is given an `initialEpoch` above 0.
+ * Batches are numbered over all runs of one process that write into one folder. Another process starts over.
  *
  * Files are written at each epoch's end, and with `'batch'` at each batch's: nothing is lost when training throws.
  *
- * @param logDir - The folder, made if need be; show it with `tensorboard --logdir <logDir>`. One a training: two that run
+ * @param logDir - The folder, made if necessary; show it with `tensorboard --logdir <logDir>`. One per training run: two
  *   at the same time must not share one.
  * @returns A callback, for one training at a time, any number of times.
  * @throws Error if an argument is not understood. `fit` throws, before the first step, if `decomposedLoss()` is not among

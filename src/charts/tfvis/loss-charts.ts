@@ -12,8 +12,8 @@ import { Figures, checkContainer, type ChartContainer } from './figures.js';
 /** What {@link lossCharts} takes besides the container. */
 export interface LossChartsArgs {
   /**
-   * `'none'` leaves out the stacked chart of the regularization loss by layer or weight, which else is there where the logs
-   * have `regularization_loss/<name>`. In `fitCallbacks` also what `decomposedLoss` gets. Default `'layer'`.
+   * `'none'` leaves out the stacked chart of the regularization loss by layer or weight, which is otherwise drawn if the logs
+   * have `regularization_loss/<name>`. In `fitCallbacks`, it is passed to `decomposedLoss` too. Default `'layer'`.
    */
   breakdown?: Breakdown | undefined;
   /** Metrics to draw too, by their names in the logs, such as `'acc'`: training and validation. Default none. */
@@ -28,9 +28,9 @@ export interface LossChartsArgs {
   height?: number | undefined;
 }
 
-/** What {@link lossCharts} returns. Each promise is kept when the charts are drawn. */
+/** What {@link lossCharts} returns. Each promise resolves when the charts are drawn. */
 export interface LossCharts {
-  /** Takes the charts of the training before away. Need not be called before the first one. */
+  /** Removes the charts of the previous run. Need not be called before the first one. */
   begin(): Promise<void>;
   /** Adds a batch to the chart by batch, which is drawn four times a second at most. */
   batch(logs: object): Promise<void>;
@@ -64,7 +64,7 @@ const PAUSE = 250;
  *
  * @param container - An element of the page, a surface of tfjs-vis, or the name of one: `{name: 'Loss', tab: 'Training'}`.
  *   Only a name needs `@tensorflow/tfjs-vis`.
- * @throws Error if an argument is not understood. `batch` and `epoch` reject what is drawn and no number.
+ * @throws Error if an argument is not understood. `batch` and `epoch` reject a value that is to be drawn but is not a number.
  */
 export function lossCharts(container: ChartContainer, args: LossChartsArgs = {}): LossCharts {
   checkContainer(container);
