@@ -131,9 +131,12 @@ export class EarlyStoppingCallback extends RunCallback {
       return (await readLogs({ [monitor]: logs[monitor] })).get(monitor);
     }
     if (this.#hasMonitored || endedBeforeValidation(this.run, logs)) return undefined;
+    const remedy = this.run.isLoop
+      ? 'for keys with val_ call `loop.validate(() => evaluateLoss(…))` in each epoch'
+      : 'add `decomposedLoss()` to `callbacks`; for keys with val_ give `fit` validation data';
     throw new Error(
       `Expected \`monitor\` to be a key of the epoch's logs, got ${describe(monitor)}, where there are ${list(Object.keys(logs))}. ` +
-        'Monitor one of those, add `decomposedLoss()` to `callbacks`, or for keys with val_ give `fit` validation data.',
+        `Monitor one of those, or ${remedy}.`,
     );
   }
 
