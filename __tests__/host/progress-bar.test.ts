@@ -84,7 +84,10 @@ inTerminal('tfjs-node in a terminal of', () => {
   it('80 columns has the line of `verbose` after what the bar writes of the epoch', () => {
     const lines = drawn(80, ['parts', 'verbose']);
     const ours = lines.filter((line) => line.includes(' = data '));
-    expect(ours).toEqual([expect.stringMatching(/^Epoch 1\/2 {2}loss /), expect.stringMatching(/^Epoch 2\/2 {2}loss /)]);
+    expect(ours).toEqual([
+      expect.stringMatching(/^Epoch 1\/2 {2}loss /),
+      expect.stringMatching(/^Epoch 2\/2 {2}loss /),
+    ]);
     ours.forEach((line) => expect(lines[lines.indexOf(line) - 1]).toMatch(/us\/step - data_loss=/));
   });
 
