@@ -4,7 +4,15 @@ import { subjectOf } from './added-penalties.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { isPassLoss } from './pass-loss.js';
 import { shared, unpatched } from './patch.js';
-import { isPenalty, penaltyRule, scaled, withFactor, type DeclaredPenalty, type Penalty } from './penalty.js';
+import {
+  isPenalty,
+  penaltyRule,
+  scaled,
+  withFactor,
+  type DeclaredPenalty,
+  type Penalty,
+  type PenaltyRule,
+} from './penalty.js';
 import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
@@ -17,8 +25,19 @@ import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
  */
 export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
   const rule = penaltyRule(model);
-  const losses = rule ? rule(declaredPenalties(model, prefix)) : lossesOfHost(model, prefix);
+  const ofHost = lossesOfHost(model, prefix);
+  const losses = rule ? chosen(rule, declaredPenalties(model, prefix), ofHost) : ofHost;
   return losses.map((loss) => (isPenalty(loss) ? scaled(model, loss) : loss));
+}
+
+/** What a rule makes of the penalties, with the terms that the host adds, each in its place. */
+function chosen(rule: PenaltyRule, declared: readonly Penalty[], ofHost: readonly Penalty[]): Penalty[] {
+  const choose = rule();
+  const terms = ofHost.filter((loss) => !isPenalty(loss));
+  return declared.flatMap((loss) => {
+    const place = terms.findIndex(({ key }) => key === loss.key);
+    return place === -1 ? (isPenalty(loss) ? (choose(loss) ?? []) : []) : terms.splice(place, 1);
+  });
 }
 
 const lossesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
