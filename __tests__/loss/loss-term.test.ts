@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, evaluate, lossTerm, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, evaluate, lossTerm, minimize, trainStep } from 'tfjs-decomposed-loss';
 import {
   addWeightDecay,
   enforceRegularizers,
@@ -81,5 +81,58 @@ describe('a term in two branches', () => {
     const after = await evaluate(alone, [x(), x()], y());
     expect(history['val_data_loss']).toEqual([after.data]);
     expect(history['val_data_loss/kl']).toEqual([after.parts['kl']]);
+  });
+});
+
+describe('a weight that is a function', () => {
+  const counting = (): { calls: () => number; model: tfjs.LayersModel } => {
+    let calls = 0;
+    return { calls: () => calls, model: branches({ weight: () => 0.1 * ++calls }) };
+  };
+
+  it.each(['none', 'layer', 'weight'] as const)(
+    'is read once a step, also with validation: breakdown %s',
+    async (breakdown) => {
+      const [plain, watched] = [counting(), counting()];
+      const args = {
+        epochs: 3,
+        verbose: 0 as const,
+        validationData: [[x(), x()], y()] as [tfjs.Tensor[], tfjs.Tensor],
+      };
+      await plain.model.fit([x(), x()], y(), args);
+      const { history } = await watched.model.fit([x(), x()], y(), {
+        ...args,
+        callbacks: decomposedLoss({ breakdown }),
+      });
+      expect([plain.calls(), watched.calls()]).toEqual([3, 3]);
+      expect(weightsOf(watched.model)).toEqual(weightsOf(plain.model));
+      const [output, kl] = ['data_loss', 'val_data_loss'].map((key) => {
+        const names = [watched.model.outputNames[0]!, 'kl'];
+        return names.map((name) => history[`${key}/${name}`] as number[]);
+      }) as [number[][], number[][]];
+      for (const [epoch, weight] of [0.1, 0.2, 0.3].entries()) {
+        expect(history['data_loss']![epoch]).toBeNear(output[0]![epoch]! + weight * output[1]![epoch]!);
+        expect(history['val_data_loss']![epoch]).toBeNear(kl[0]![epoch]! + weight * kl[1]![epoch]!);
+      }
+    },
+  );
+
+  it('is that of now in an evaluation before any step, and that of the last step after one', async () => {
+    let weight = 0.5;
+    const model = branches({ weight: () => weight });
+    const weightOf = async (): Promise<unknown> => (await evaluate(model, [x(), x()], y())).weights['kl'];
+    expect(await weightOf()).toBe(0.5);
+    weight = 0.25;
+    expect(await weightOf()).toBe(0.25);
+    await model.trainOnBatch([x(), x()], y());
+    weight = 1;
+    expect(await weightOf()).toBe(0.25);
+  });
+
+  it('is read once in a custom loss', async () => {
+    const { calls, model } = counting();
+    const loss = (): tfjs.Scalar => tf.mean<tfjs.Scalar>(model.apply([x(), x()]) as tfjs.Tensor);
+    expect((await minimize(tf.train.sgd(0), loss, { models: model })).weights['kl']).toBeNear(0.1);
+    expect(calls()).toBe(1);
   });
 });

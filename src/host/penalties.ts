@@ -43,7 +43,7 @@ function chosen(rule: PenaltyRule, declared: readonly Penalty[], ofHost: readonl
 const lossesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
   layerCalls(model, prefix).flatMap((call) =>
     isModelOfLayers(call.layer)
-      ? appliedLosses(call.layer, `${call.path}/`)
+      ? nested(call.layer, appliedLosses(call.layer, `${call.path}/`))
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
 
@@ -60,9 +60,19 @@ export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses
  */
 export function declaredPenalties(model: LayersModel, prefix = ''): Penalty[] {
   return layerCalls(trainedModel(model) ?? model, prefix).flatMap((call) =>
-    isModelOfLayers(call.layer) ? declaredPenalties(call.layer, `${call.path}/`) : penaltiesIn(call),
+    isModelOfLayers(call.layer)
+      ? nested(call.layer, declaredPenalties(call.layer, `${call.path}/`))
+      : penaltiesIn(call),
   );
 }
+
+/**
+ * The host runs a nested model once for each of its outputs.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/executor.ts#L284-L326 | execute}
+ */
+const nested = ({ outputs }: LayersModel, losses: Penalty[]): Penalty[] =>
+  outputs.length > 1 ? losses.map((loss) => ({ ...loss, isRepeated: true })) : losses;
 
 /** The penalties of one call of a layer that is no model, and of what is inside of it. */
 function penaltiesIn(call: Place): Penalty[] {
@@ -71,7 +81,7 @@ function penaltiesIn(call: Place): Penalty[] {
   const found = new Set<() => Scalar>();
   return open.flatMap((place) => {
     const { layer, path, around } = place;
-    const isRepeated = around.length > 0 || call.path !== call.layer.name;
+    const isRepeated = around.length > 0;
     const plain = { kind: 'penalty', recurrent: false, added: false, kerasAbs: false } as const;
     const common = { ...plain, path, layer, outerLayer: call.layer, isRepeated };
     const whole = (one: DeclaredPenalty): Penalty => withFactor(one, () => 1);
