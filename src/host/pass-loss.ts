@@ -1,6 +1,8 @@
-import { addN, clone, div, engine, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, clone, div, engine, mul, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { layers } from '@tensorflow/tfjs-layers';
+import { groupBy } from '../util/group-by.js';
 import type { Layer } from './model.js';
+import { currentLoss, passOf } from './passes.js';
 
 const IS_PASS_LOSS = Symbol.for('tfjs-decomposed-loss/1/pass-loss');
 
@@ -11,7 +13,13 @@ export const isPassLoss = (value: unknown): value is PassLoss =>
 /** What one call of a layer computed. */
 interface Computed {
   value: Scalar;
+  /** The pass through a model that the call belongs to. */
+  pass: object;
+  /** The custom loss that made it. */
+  loss: number;
   inTraining: boolean;
+  /** Whether the host has asked since. */
+  isRead: boolean;
 }
 
 /**
@@ -25,9 +33,10 @@ export abstract class PassLoss extends layers.Layer {
   readonly [IS_PASS_LOSS]: boolean = true;
   /** @internal How many evaluations watch what passes through the layer. */
   evaluations = 0;
-  /** What each call in the pass that is running computed. */
+  /** What each call computed since the gradient tape, or the evaluation, began. */
   #values: Computed[] = [];
-  #isRead = false;
+  /** Those of them that the host was last answered with. */
+  #answer: readonly Computed[] = [];
 
   protected constructor(args: ConstructorParameters<typeof layers.Layer>[0]) {
     super(args);
@@ -48,9 +57,9 @@ export abstract class PassLoss extends layers.Layer {
       const all = Array.isArray(inputs) ? inputs : [inputs];
       const value = engine().isTapeOn() || this.evaluations > 0 ? this.lossOf(all) : undefined;
       if (value !== undefined) {
-        const before = this.#isRead ? [] : this.#inPass();
-        this.#values = [...before, { value: keepForPass(value), inTraining: kwargs?.['training'] === true }];
-        this.#isRead = false;
+        const inTraining = kwargs?.['training'] === true;
+        const computed = { value: keepForPass(value), ...passOf(kwargs), inTraining, isRead: false };
+        this.#values = [...this.#values.filter(isAlive), computed];
       }
       return all[0]!;
     });
@@ -70,24 +79,26 @@ export abstract class PassLoss extends layers.Layer {
   }
 
   /**
-   * @internal The mean over the calls in this pass; 0 where there was none. The host asks once for each time that the layer is
-   * called within the model, so the answers add up to the sum over those calls, also where the host runs a nested model
-   * once for each of its outputs, or a wrapper calls the layer once for each time step. Where some of the calls are in
-   * training mode, as those of the host's step are, the others do not count: a loss or a metric made them with `predict`.
+   * @internal The mean over the calls in the pass that the host asks about; 0 where there was none. The host asks once for each
+   * time that the layer is called within the model, so the answers add up to the sum over those calls, also where the host
+   * runs a nested model once for each of its outputs, or a wrapper calls the layer once for each time step.
    */
   mean(): Scalar {
-    const all = this.#read();
-    const ofStep = all.filter(({ inTraining }) => inTraining);
-    const values = (ofStep.length > 0 ? ofStep : all).map(({ value }) => value);
-    return tidy(() =>
-      values.length === 1 ? clone(values[0]!) : values.length === 0 ? scalar(0) : div(addN(values), values.length),
-    );
+    return meanOf(this.answered());
   }
 
-  /** @internal The sum over the calls in this pass. */
-  sum(): Scalar {
-    const values = this.#read().map(({ value }) => value);
-    return values.length === 0 ? scalar(0) : addN(values);
+  /**
+   * @internal The sum over all calls that a custom loss made.
+   *
+   * @param calls - How often the host asks in one pass, where the layer may be called more often than that: of each pass the
+   *   mean counts that often, or as often as it was called. Default: each call counts.
+   */
+  sum(calls = Infinity): Scalar {
+    const values = this.#values.filter((computed) => isAlive(computed) && computed.loss === currentLoss());
+    if (values.length === 0) return scalar(0);
+    if (calls === Infinity) return addN(values.map(({ value }) => value));
+    const passes = [...groupBy(values, ({ pass }) => pass).values()];
+    return tidy(() => addN(passes.map((pass) => mul<Scalar>(meanOf(pass), Math.min(calls, pass.length)))));
   }
 
   /** @internal What the layer adds to the loss each time that the host asks. */
@@ -95,27 +106,44 @@ export abstract class PassLoss extends layers.Layer {
     return this.mean();
   }
 
+  /**
+   * @internal The calls that the host asks about; the same array until there are others. The host's step makes one pass in training
+   * mode, before its loss functions and its metrics: what those run does not count, nor is it a new pass when they have asked. Where
+   * no call is in training mode, all that the layer was not yet asked about.
+   */
+  protected answered(): readonly Computed[] {
+    const values = this.#values.filter(isAlive);
+    const ofSteps = values.filter(({ inTraining }) => inTraining);
+    const fresh = (ofSteps.length > 0 ? ofSteps : values).filter(({ isRead }) => !isRead);
+    values.forEach((computed) => (computed.isRead = true));
+    if (fresh.length > 0) {
+      this.#answer = ofSteps.length > 0 ? fresh.filter(({ pass }) => pass === fresh[0]!.pass) : fresh;
+    } else if (!this.#answer.every(isAlive)) {
+      this.#answer = [];
+    }
+    return this.#answer;
+  }
+
   /** @internal Runs a forward pass by itself: it is not mixed with one that it is within. */
   apart<T>(pass: () => T): T {
-    const [values, isRead] = [this.#values, this.#isRead];
+    const [values, answer] = [this.#values, this.#answer];
     this.#values = [];
     try {
       return pass();
     } finally {
       this.#values = values;
-      this.#isRead = isRead;
+      this.#answer = answer;
     }
   }
-
-  #read(): Computed[] {
-    this.#isRead = true;
-    return this.#inPass();
-  }
-
-  #inPass(): Computed[] {
-    return this.#values.filter(({ value }) => !value.isDisposed);
-  }
 }
+
+const isAlive = ({ value }: Computed): boolean => !value.isDisposed;
+
+const meanOf = (calls: readonly Computed[]): Scalar => {
+  const values = calls.map(({ value }) => value);
+  if (values.length < 2) return values.length === 0 ? scalar(0) : clone(values[0]!);
+  return tidy(() => div(addN(values), values.length));
+};
 
 /**
  * Lets a tensor that was made within a layer live until the forward pass around it is over, however it ends: nested

@@ -4,7 +4,15 @@ import { subjectOf } from './added-penalties.js';
 import { internals, trainedModel, type Layer } from './model.js';
 import { isPassLoss } from './pass-loss.js';
 import { shared, unpatched } from './patch.js';
-import { isPenalty, penaltyRule, scaled, withFactor, type DeclaredPenalty, type Penalty } from './penalty.js';
+import {
+  isPenalty,
+  penaltyRule,
+  scaled,
+  withFactor,
+  type DeclaredPenalty,
+  type Penalty,
+  type PenaltyRule,
+} from './penalty.js';
 import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
@@ -17,14 +25,25 @@ import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
  */
 export function appliedLosses(model: LayersModel, prefix = ''): Penalty[] {
   const rule = penaltyRule(model);
-  const losses = rule ? rule(declaredPenalties(model, prefix)) : lossesOfHost(model, prefix);
+  const ofHost = lossesOfHost(model, prefix);
+  const losses = rule ? chosen(rule, declaredPenalties(model, prefix), ofHost) : ofHost;
   return losses.map((loss) => (isPenalty(loss) ? scaled(model, loss) : loss));
+}
+
+/** What a rule makes of the penalties, with the terms that the host adds, each in its place. */
+function chosen(rule: PenaltyRule, declared: readonly Penalty[], ofHost: readonly Penalty[]): Penalty[] {
+  const choose = rule();
+  const terms = ofHost.filter((loss) => !isPenalty(loss));
+  return declared.flatMap((loss) => {
+    const place = terms.findIndex(({ key }) => key === loss.key);
+    return place === -1 ? (isPenalty(loss) ? (choose(loss) ?? []) : []) : terms.splice(place, 1);
+  });
 }
 
 const lossesOfHost = (model: LayersModel, prefix: string): Penalty[] =>
   layerCalls(model, prefix).flatMap((call) =>
     isModelOfLayers(call.layer)
-      ? appliedLosses(call.layer, `${call.path}/`)
+      ? nested(call.layer, appliedLosses(call.layer, `${call.path}/`))
       : penaltiesIn(call).filter(({ closure }) => closure === undefined || call.layer.losses.includes(closure)),
   );
 
@@ -41,9 +60,19 @@ export const appliedPenalties = (model: LayersModel): Penalty[] => appliedLosses
  */
 export function declaredPenalties(model: LayersModel, prefix = ''): Penalty[] {
   return layerCalls(trainedModel(model) ?? model, prefix).flatMap((call) =>
-    isModelOfLayers(call.layer) ? declaredPenalties(call.layer, `${call.path}/`) : penaltiesIn(call),
+    isModelOfLayers(call.layer)
+      ? nested(call.layer, declaredPenalties(call.layer, `${call.path}/`))
+      : penaltiesIn(call),
   );
 }
+
+/**
+ * The host runs a nested model once for each of its outputs.
+ *
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/executor.ts#L284-L326 | execute}
+ */
+const nested = ({ outputs }: LayersModel, losses: Penalty[]): Penalty[] =>
+  outputs.length > 1 ? losses.map((loss) => ({ ...loss, isRepeated: true })) : losses;
 
 /** The penalties of one call of a layer that is no model, and of what is inside of it. */
 function penaltiesIn(call: Place): Penalty[] {
@@ -52,7 +81,7 @@ function penaltiesIn(call: Place): Penalty[] {
   const found = new Set<() => Scalar>();
   return open.flatMap((place) => {
     const { layer, path, around } = place;
-    const isRepeated = around.length > 0 || call.path !== call.layer.name;
+    const isRepeated = around.length > 0;
     const plain = { kind: 'penalty', recurrent: false, added: false, kerasAbs: false } as const;
     const common = { ...plain, path, layer, outerLayer: call.layer, isRepeated };
     const whole = (one: DeclaredPenalty): Penalty => withFactor(one, () => 1);

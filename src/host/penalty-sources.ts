@@ -57,7 +57,7 @@ const sources = shared('sources', () => new WeakMap<() => Scalar, PenaltySource 
  */
 export function sourceOf(penalty: Penalty): PenaltySource | null {
   const { closure, kind, layer } = penalty;
-  if (closure === undefined || kind === 'activity') return null;
+  if (closure === undefined || kind !== 'penalty') return null;
   if (isOfRegularizer(closure)) {
     const { regularizer } = lookUp([closure], applyOwners(layer))[0]!;
     const weight = weightOf(penalty);

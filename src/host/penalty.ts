@@ -42,8 +42,11 @@ export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inFo
 /** What is to be said of a penalty before its factor is known. */
 export type DeclaredPenalty = Omit<Penalty, 'factor' | 'value'>;
 
-/** The penalties of a model instead of the host's, from all that its layers declare. */
-export type PenaltyRule = (declared: Penalty[]) => Penalty[];
+/**
+ * Chooses the penalties of a model instead of the host: made anew each time, and asked for each penalty that the layers declare,
+ * in their order. Terms are not its concern.
+ */
+export type PenaltyRule = () => (declared: Penalty) => Penalty | undefined;
 
 /** Adds penalties up: one scalar that carries the gradients of all; `parts`, kept, are the penalties by themselves. */
 export type PenaltySum = (penalties: readonly Penalty[], each: boolean) => { sum: Scalar; parts: Scalar[] };

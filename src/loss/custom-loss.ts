@@ -2,17 +2,15 @@ import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@te
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, withTapeDisposed } from '../host/gradients.js';
 import { tracePenalties } from '../host/loss-on-tape.js';
-import { trainedModel } from '../host/model.js';
-import { appliedLosses } from '../host/penalties.js';
+import { inPasses } from '../host/passes.js';
 import { keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
-import { distinct } from '../regularizers/declared-regularizers.js';
 import { describe, list } from '../util/arguments.js';
 import { describeResult, isScalar } from '../util/scalars.js';
 import type { LossTensors } from './loss-parts.js';
 import { LossTerm } from './loss-term.js';
 import { namesOfTerms } from './parts.js';
-import { checkedModels, passSum, sumOfPenalties } from './regularization-loss.js';
+import { checkedModels, passSums, sumOfPenalties } from './regularization-loss.js';
 
 /**
  * A loss of your own: a scalar, or several by name. The types take any tensor, because TensorFlow.js's own functions, such as
@@ -65,7 +63,7 @@ export function computeLoss(
   { caller, loss, models, weights }: CheckedLoss,
   look: (onTape: { data: Scalar; regularization: Scalar }) => void = () => {},
 ): LossTensors {
-  const { value, isTraced } = tracePenalties(models, loss);
+  const { value, isTraced } = tracePenalties(models, () => inPasses(models, loss));
   const terms = termsOf(models);
   const parts = withTerms(caller, checkedParts(caller, value), terms);
   const twice = Object.entries(parts).find(([, part]) => isTraced(part));
@@ -126,14 +124,11 @@ interface Term {
 
 /** The terms that layers of the models added in the forward passes of the loss. */
 function termsOf(models: readonly LayersModel[]): Term[] {
-  const found = models.flatMap((model) => distinct(appliedLosses(trainedModel(model) ?? model)));
-  const terms = new Map(
-    found.flatMap(({ penalty, calls }) =>
-      penalty.layer instanceof LossTerm ? [[penalty.layer, passSum(penalty, calls)] as const] : [],
-    ),
+  const found = passSums(models, 'term').flatMap(({ layer, sum }) =>
+    layer instanceof LossTerm ? [{ layer, name: layer.name, value: sum, weight: layer.weightFor(sum) }] : [],
   );
-  const names = namesOfTerms(Array.from(terms.keys(), (layer) => ({ layer, name: layer.name })));
-  return Array.from(terms, ([{ weight }, value], index) => ({ name: names[index]!, value, weight }));
+  const names = namesOfTerms(found);
+  return found.map(({ value, weight }, index) => ({ name: names[index]!, value, weight }));
 }
 
 function withTerms(

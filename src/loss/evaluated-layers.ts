@@ -112,7 +112,7 @@ export class EvaluatedLayers {
     return {
       activity: sumOfNumbers(values.filter(({ penalty }) => isPenalty(penalty)).map(({ value }) => value)),
       terms: values.flatMap(({ penalty: { layer }, value }) =>
-        layer instanceof LossTerm ? [{ layer, name: layer.name, value, weight: layer.weight }] : [],
+        layer instanceof LossTerm ? [{ layer, name: layer.name, value, weight: layer.lastWeight }] : [],
       ),
     };
   }

@@ -11,7 +11,7 @@ export interface LossTermArgs {
   name: string;
   /** Computes the term from the layer's inputs: a scalar, made in operations of TensorFlow.js. */
   loss: (inputs: Tensor[]) => Scalar;
-  /** By what the term counts in the data loss; a function is read at each step. Default 1. */
+  /** By what the term counts in the data loss; a function is read once in each step. Default 1. */
   weight?: number | (() => number) | undefined;
 }
 
@@ -20,7 +20,8 @@ export interface LossTermArgs {
  * `fitDataset`, `trainOnBatch` and everything in this library. Where it is called several times within a model, the sum.
  *
  * The term belongs to the data loss and its gradients, not to the penalties. It is reported as the part `name`, without its
- * weight. TensorFlow.js's own `evaluate` and `val_loss` leave it out; those of this library have it.
+ * weight. TensorFlow.js's own `evaluate` and `val_loss` leave it out; those of this library have it, with the weight of the last
+ * step.
  *
  * The function is not saved with the model. A reloaded term does nothing, and warns once: call `lossTerm` once before loading,
  * or import `tfjs-decomposed-loss/keras`, so that its class is known, and put it into the model anew to train it.
@@ -54,6 +55,8 @@ export class LossTerm extends PassLoss {
   readonly isTerm = true;
   readonly #loss: LossTermArgs['loss'] | undefined;
   readonly #weight: number | (() => number);
+  /** The weight that the last step had, and the calls that it had it for. */
+  #last: { weight: number; calls: unknown } | undefined;
   #hasWarned = false;
 
   /** @param loss - `undefined` for a term that was loaded from a file. */
@@ -68,8 +71,18 @@ export class LossTerm extends PassLoss {
     return this.#loss === undefined;
   }
 
-  /** @internal The weight that is in force. */
-  get weight(): number {
+  /** @internal The weight that the last step had; where there was none yet, the one that is in force. */
+  get lastWeight(): number {
+    return this.#last?.weight ?? this.#weightNow();
+  }
+
+  /** @internal The weight that is in force in a step: a function is read once for the calls of the layer in it. */
+  weightFor(calls: unknown): number {
+    if (this.#last?.calls !== calls) this.#last = { weight: this.#weightNow(), calls };
+    return this.#last!.weight;
+  }
+
+  #weightNow(): number {
     return checkWeight(this.name, typeof this.#weight === 'function' ? this.#weight() : this.#weight);
   }
 
@@ -90,7 +103,7 @@ export class LossTerm extends PassLoss {
   /** @internal */
   protected override added(): Scalar {
     const value = this.mean();
-    const { weight } = this;
+    const weight = this.weightFor(this.answered());
     const added = weight === 1 ? value : mul<Scalar>(value, weight);
     noteTerm(added, { layer: this, name: this.name, value, weight });
     return added;

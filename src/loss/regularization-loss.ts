@@ -1,8 +1,9 @@
 import { addN, cast, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import { notePenalties } from '../host/loss-on-tape.js';
-import { isPassLoss } from '../host/pass-loss.js';
-import { appliedPenalties } from '../host/penalties.js';
+import { trainedModel } from '../host/model.js';
+import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
+import { appliedLosses, appliedPenalties } from '../host/penalties.js';
 import { penaltySumOf, type Penalty } from '../host/penalty.js';
 import { builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
@@ -19,7 +20,8 @@ import { describe } from '../util/arguments.js';
  * It can be differentiated, by the optimizer and by `tf.grads`, `tf.variableGrads` and `tf.valueAndGrad`. Penalties count as in
  * `fit`, once for each time that a layer is called within its model: enforced, fused and added ones too. One that several of the
  * models hold, as those of an encoder within an autoencoder, counts as often as in the model that calls it most. The penalty on
- * activations is the sum over the calls that the loss made.
+ * activations is the sum over the passes that the loss made, with `apply`. With `predict`, where a model with several outputs or
+ * a shared TimeDistributed is nested, only `minimize` and the other functions that run the loss themselves know the passes.
  *
  * @param models - A built model or several, compiled or not. Only read.
  * @returns A scalar of the active tidy's, else the caller's; 0 where there is no penalty.
@@ -52,20 +54,19 @@ export function checkedModels(caller: string, models: LayersModel | readonly Lay
 /** A new scalar of the active scope. */
 export function sumOfPenalties(models: readonly LayersModel[]): Scalar {
   const counted = new Map<unknown, number>();
-  const sums = models.map(builtModel).flatMap((model) => {
-    const left = distinct(appliedPenalties(model)).flatMap(({ penalty, calls }): Penalty[] => {
+  const ofWeights = models.map(builtModel).flatMap((model) => {
+    const all = distinct(appliedPenalties(model).filter(({ kind }) => kind !== 'activity'));
+    const left = all.flatMap(({ penalty, calls }): Penalty[] => {
       const before = counted.get(penalty.key) ?? 0;
       counted.set(penalty.key, Math.max(before, calls));
       return Array.from({ length: Math.max(0, calls - before) }, () => penalty);
     });
-    return [
-      ...weightPenalties(
-        model,
-        left.filter(({ kind }) => kind !== 'activity'),
-      ),
-      ...activityPenalties(left),
-    ];
+    return weightPenalties(model, left);
   });
+  const sums = [
+    ...ofWeights,
+    ...passSums(models, 'activity').map(({ penalty, sum }) => scaledBy(penalty.factor(), sum)),
+  ];
   if (sums.length === 0) return scalar(0);
   const all = sums.map((sum) => cast<Scalar>(sum, 'float32'));
   return all.length === 1 ? clone(all[0]!) : addN(all);
@@ -77,14 +78,30 @@ function weightPenalties(model: LayersModel, penalties: readonly Penalty[]): Sca
   return [sum(penalties, false).sum];
 }
 
-const activityPenalties = (penalties: readonly Penalty[]): Scalar[] =>
-  distinct(penalties.filter(({ kind }) => kind === 'activity')).map(({ penalty, calls }) => passSum(penalty, calls));
+const scaledBy = (factor: number, sum: Scalar): Scalar => (factor === 1 ? sum : mul<Scalar>(sum, factor));
 
-/**
- * What a layer computed of what passed through it, summed over the calls that a loss made. The host asks once for each call of
- * the layer within its model, whatever the loss called.
- */
-export function passSum({ layer, isRepeated }: Penalty, calls: number): Scalar {
-  if (!isPassLoss(layer)) return scalar(0);
-  return isRepeated ? mul<Scalar>(layer.mean(), calls) : layer.sum();
+/** What a layer of some models adds to a custom loss. */
+interface PassSum {
+  penalty: Penalty;
+  layer: PassLoss;
+  /** Over all calls of the layer that the loss made, without factor and weight. */
+  sum: Scalar;
 }
+
+/** What layers of models computed of what passed through them, each once, also where several of the models hold it. */
+export function passSums(models: readonly LayersModel[], kind: 'activity' | 'term'): PassSum[] {
+  const found = new Map<unknown, { penalty: Penalty; calls: number }>();
+  for (const { penalty, calls } of models.flatMap((model) => distinct(passLosses(model)))) {
+    if (penalty.kind !== kind) continue;
+    const known = found.get(penalty.key) ?? { penalty, calls };
+    const isRepeated = known.penalty.isRepeated || penalty.isRepeated;
+    found.set(penalty.key, { penalty: { ...known.penalty, isRepeated }, calls: Math.max(known.calls, calls) });
+  }
+  return [...found.values()].flatMap(({ penalty, calls }) => {
+    const { layer, isRepeated } = penalty;
+    return isPassLoss(layer) ? [{ penalty, layer, sum: layer.sum(isRepeated ? calls : undefined) }] : [];
+  });
+}
+
+const passLosses = (model: LayersModel): Penalty[] =>
+  appliedLosses(trainedModel(model) ?? model).filter(({ layer }) => isPassLoss(layer));

@@ -95,7 +95,7 @@ export function enforceRegularizers(model: LayersModel, args: EnforceRegularizer
   const before = appliedPenalties(trained);
   const entry: InForce = { options: key };
   let undo: (() => void) | undefined = changeTrained(model, trained, (one) => {
-    const restore = changePenalties(one, { rule: (declared) => asInKeras(one, declared, options) });
+    const restore = changePenalties(one, { rule: () => asInKeras(one, options) });
     inForce.set(one, entry);
     return () => {
       restore();
@@ -122,23 +122,23 @@ function resolve(args: EnforceRegularizersArgs): Required<EnforceRegularizersArg
 /** What a layer computes from its inputs, or by a method of its own, counts once a call, as in Keras. */
 function asInKeras(
   model: LayersModel,
-  declared: readonly Penalty[],
   options: Required<EnforceRegularizersArgs>,
-): Penalty[] {
+): (declared: Penalty) => Penalty | undefined {
   const moved = options.frozen ? movedWeights(model) : undefined;
   const seen = new Set<unknown>();
-  const counted = declared.filter((penalty) => {
+  const counts = (penalty: Penalty): boolean => {
     if (penalty.recurrent && !options.recurrent) return false;
     const source = moved && sourceOf(penalty);
     if (source && !moved.has(source.weight)) return false;
     if (!options.sharedOnce || penalty.closure === undefined || penalty.kind === 'activity') return true;
-    return !seen.has(penalty.key) && seen.add(penalty.key);
-  });
-  return counted.map((penalty) => ({
-    ...penalty,
-    kerasAbs: true,
-    declared: () => withKerasAbs(() => penalty.declared()),
-  }));
+    const isFirst = !seen.has(penalty.key);
+    seen.add(penalty.key);
+    return isFirst;
+  };
+  return (penalty) =>
+    counts(penalty)
+      ? { ...penalty, kerasAbs: true, declared: () => withKerasAbs(() => penalty.declared()) }
+      : undefined;
 }
 
 function changes(trained: LayersModel, before: readonly Penalty[]): EnforcedChange[] {
