@@ -1,5 +1,5 @@
 import { Callback, CallbackList, CustomCallback, History, type LayersModel } from '@tensorflow/tfjs-layers';
-import { validationDataKey, validationNames } from './evaluation.js';
+import { validationNames } from './evaluated-values.js';
 import { internals, trainedModel } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
 
@@ -25,8 +25,6 @@ export interface Run {
   readonly validatesAfterBatch: number | undefined;
   /** What the host's validation keys hold, see {@link validationNames}; empty where there is no validation. */
   readonly validationNames: ReadonlyMap<string, string | undefined>;
-  /** The host's key of the true data loss in validation; `undefined` where there is none, or the host lost it. */
-  readonly validationDataKey: string | undefined;
   /** Callbacks that write into the logs what all others read. */
   readonly writers: Callback[];
   /** A callback that then moves what the host and the writers wrote to other keys. */
@@ -85,7 +83,6 @@ export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch 
     validates: true,
     validatesAfterBatch: undefined,
     validationNames: new Map(),
-    validationDataKey: undefined,
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void begins.push(listener),
@@ -128,7 +125,6 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
     validationNames: doValidation ? validationNames(model, by) : new Map(),
-    validationDataKey: doValidation ? validationDataKey(model, by) : undefined,
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void listeners.push(listener),
@@ -146,7 +142,8 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
 /**
  * Puts the callbacks of a run in order: BaseLogger, which only `fit` has, the writers of the run, the progress bar and the user's other callbacks,
  * History. So all of them read what the writers write, in whatever order they were given. (Before BaseLogger a writer would
- * leave tensors in BaseLogger's totals when a run throws.)
+ * leave tensors in BaseLogger's totals when a run throws.) A writer that another callback passes its calls on to is not in the list,
+ * and takes part where that one is.
  *
  * A run without a `CustomCallback` gets one, because nothing else yields to the event loop: a page would stand still while it
  * trains.
@@ -155,7 +152,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L339-L441 | CustomCallback}
  */
 export function arranged(callbacks: Callbacks, { writers, renamer, yieldEvery }: Run): Callbacks {
-  const first = renamer ? [...writers, renamer] : writers;
+  const first = [...writers, ...(renamer ? [renamer] : [])].filter((writer) => callbacks.includes(writer));
   const others = callbacks.filter((callback) => !first.includes(callback as Callback));
   const loggers = others.slice(0, others[0] && isBaseLogger(others[0]) ? 1 : 0);
   const yields = callbacks.some((callback) => callback instanceof CustomCallback);
