@@ -170,7 +170,7 @@ function takeGradients(
     const scalars = [found.data, sumOf(found.penalties), found.ofOutputs, ...found.terms.map(({ value }) => value)];
     unrecorded(() => parts.push(...scalars.map((scalar) => keep(clone(scalar)))));
   };
-  const observed = (): Scalar => observeLoss(model, loss, { take });
+  const observed = (): Scalar => observeLoss(model, loss, take);
   try {
     const { value, grads } = variableGrads(observed, variables);
     if (parts.length === 0) throw foreignStep(model, 'No step was made.');

@@ -56,7 +56,7 @@ export async function lossAndGradients(
       if (moved.length === 0) throw allFrozen(model);
       const splits: SplitLoss[] = [];
       const take = (parts: LossOnTape): unknown => splits.push(splitLoss(parts, moved));
-      const total = onTape(() => keep(observeLoss(trained, loss, { take })));
+      const total = onTape(() => keep(observeLoss(trained, loss, take)));
       const [result] = splits;
       if (result === undefined) {
         total.dispose();

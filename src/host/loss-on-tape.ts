@@ -31,7 +31,6 @@ export interface TermPart {
 
 /** One evaluation of a model's loss under watch. */
 interface Pass {
-  model: LayersModel;
   /** Whether fused penalties are to be computed one by one too. */
   each: boolean;
   /** What each call of the model's `calculateLosses` returned, whoever made it. */
@@ -42,10 +41,14 @@ interface Pass {
   terms: Map<number, TermPart>;
 }
 
-const passes = shared<Pass[]>('passes', () => []);
+/** The evaluations that are running, by model: a step of one model runs within those of all that share its optimizer. */
+const passes = shared('passes', () => new Map<LayersModel, Pass>());
 
-/** The evaluation of a loss under watch that is running now. */
-export const currentPass = (): Pass | undefined => passes.at(-1);
+/** The evaluation of the model whose `calculateLosses` is running; models that are called within it add to its penalties. */
+const penalised = shared<{ pass: Pass | undefined }>('penalised', () => ({ pass: undefined }));
+
+/** The evaluation under watch whose penalties are being computed now. */
+export const currentPass = (): Pass | undefined => penalised.pass;
 
 /** What was taken from models for their penalties while a loss ran, by whom it was watched. */
 interface PenaltyTrace {
@@ -96,18 +99,9 @@ function dependentsOf(tensors: readonly Tensor[]): Set<number> {
   return ids;
 }
 
-/** Tells the pass that is running that a scalar, which `calculateLosses` will return, is a part of the data loss. */
+/** Tells the pass whose penalties are being computed that a scalar, which `calculateLosses` will return, is a part of the data loss. */
 export function noteTerm(added: Scalar, term: TermPart): void {
-  const pass = currentPass();
-  if (pass) pass.terms.set(added.id, { ...term, value: keepForPass(term.value) });
-}
-
-/** What an observer of losses wants. */
-export interface Observer {
-  /** Whether to tell each penalty by itself also where they are fused. */
-  each?: boolean;
-  /** Is given the parts of a loss, which are gone when the step is over. Not called for a loss of another form. */
-  take: (loss: LossOnTape) => void;
+  currentPass()?.terms.set(added.id, { ...term, value: keepForPass(term.value) });
 }
 
 /**
@@ -117,14 +111,15 @@ export interface Observer {
  * `Mean` of the data loss; the right operands are the penalties. So it does not matter who else calls `calculateLosses` in
  * the step, a metric, a loss function or the optimizer. Nothing is computed or read for it.
  *
+ * @param take - Is given the parts of the loss, which are gone when the step is over. Not called for a loss of another form.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1364-L1369 | the step}
  */
-export function observeLoss(model: LayersModel, loss: () => Scalar, { each = false, take }: Observer): Scalar {
+export function observeLoss(model: LayersModel, loss: () => Scalar, take: (parts: LossOnTape) => void): Scalar {
   const stop = watchPenalties(model);
   try {
-    return inPass(model, each, (pass) => {
+    return inPass(model, false, (pass) => {
       const total = loss();
-      const parts = splitTotal(total, pass, each);
+      const parts = splitTotal(total, pass, false);
       if (parts) take(parts);
       return total;
     });
@@ -135,10 +130,7 @@ export function observeLoss(model: LayersModel, loss: () => Scalar, { each = fal
 
 /** Notes what `calculateLosses` of a model returns in its passes, until released. */
 export const watchPenalties = (model: LayersModel): (() => void) =>
-  onPenalties(model, (penalties) => {
-    const pass = passes.filter((one) => one.model === model).at(-1);
-    pass?.calls.push(penalties);
-  });
+  onPenalties(model, (penalties) => void passes.get(model)?.calls.push(penalties));
 
 /** Calls a listener with what `calculateLosses` of a model returns, once that is known to be scalars. */
 const onPenalties = (model: LayersModel, listener: (penalties: Scalar[]) => void): (() => void) =>
@@ -149,25 +141,31 @@ const onPenalties = (model: LayersModel, listener: (penalties: Scalar[]) => void
     (inner) =>
       function (this: unknown) {
         const pathOf = (place: number): string => appliedLosses(model)[place]?.path ?? model.name;
-        const penalties = inner.call(this).map((value, place) => checkedPenalty(value, () => pathOf(place)));
-        listener(penalties);
-        return penalties;
+        const outer = currentPass();
+        penalised.pass = outer ?? passes.get(model);
+        try {
+          const penalties = inner.call(this).map((value, place) => checkedPenalty(value, () => pathOf(place)));
+          listener(penalties);
+          return penalties;
+        } finally {
+          penalised.pass = outer;
+        }
       },
   );
 
 /** Several observers of one evaluation share its pass. */
 export function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) => T): T {
-  const outer = currentPass();
-  if (outer?.model === model) {
+  const outer = passes.get(model);
+  if (outer) {
     outer.each ||= each;
     return run(outer);
   }
-  const pass: Pass = { model, each, calls: [], parts: new Map(), terms: new Map() };
-  passes.push(pass);
+  const pass: Pass = { each, calls: [], parts: new Map(), terms: new Map() };
+  passes.set(model, pass);
   try {
     return run(pass);
   } finally {
-    passes.splice(passes.lastIndexOf(pass), 1);
+    passes.delete(model);
     dispose([...pass.parts.values()]);
   }
 }
