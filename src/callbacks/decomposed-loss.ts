@@ -104,6 +104,7 @@ export class DecomposedLossCallback extends RunCallback {
 
   /** @internal */
   override async onBatchBegin(): Promise<void> {
+    this.#shown?.dispose();
     this.#watch?.beginBatch();
   }
 

@@ -146,7 +146,8 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
 /**
  * Puts the callbacks of a run in order: BaseLogger, which only `fit` has, the writers of the run, the progress bar and the user's other callbacks,
  * History. So all of them read what the writers write, in whatever order they were given. (Before BaseLogger a writer would
- * leave tensors in BaseLogger's totals when a run throws.)
+ * leave tensors in BaseLogger's totals when a run throws.) A writer that another callback passes its calls on to is not in the list,
+ * and takes part where that one is.
  *
  * A run without a `CustomCallback` gets one, because nothing else yields to the event loop: a page would stand still while it
  * trains.
@@ -155,7 +156,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/base_callbacks.ts#L339-L441 | CustomCallback}
  */
 export function arranged(callbacks: Callbacks, { writers, renamer, yieldEvery }: Run): Callbacks {
-  const first = renamer ? [...writers, renamer] : writers;
+  const first = [...writers, ...(renamer ? [renamer] : [])].filter((writer) => callbacks.includes(writer));
   const others = callbacks.filter((callback) => !first.includes(callback as Callback));
   const loggers = others.slice(0, others[0] && isBaseLogger(others[0]) ? 1 : 0);
   const yields = callbacks.some((callback) => callback instanceof CustomCallback);

@@ -60,26 +60,47 @@ export interface StepWatch<T> {
   end(): void;
 }
 
+/** One evaluation of a loss, and what was taken from it. */
+interface Evaluation<T> {
+  total: Scalar;
+  taken: T;
+}
+
+/** The evaluation that returned a total, or what that is a copy of. */
+function evaluationOf<T>(total: unknown, all: ReadonlyArray<Evaluation<T>>): Evaluation<T> | undefined {
+  const { id, dataId } = (total ?? {}) as Partial<Tensor>;
+  return all.find((one) => one.total.id === id) ?? all.find((one) => one.total.dataId === dataId);
+}
+
 /**
  * Watches the steps of a model from inside: those of `fit`, and those that loops, callbacks or metrics make meanwhile. An
  * optimizer may evaluate the loss more than once in a step: what counts is the evaluation whose total it returns.
  */
 export function watchSteps<T>(model: LayersModel, { each = false, take, discard }: StepObserver<T>): StepWatch<T> {
-  let all: Array<{ total: Scalar; taken: T }> = [];
+  let all: Array<Evaluation<T>> = [];
   const releases = new Map<Optimizer, () => void>();
   const follow = (optimizer: Optimizer): void => {
     if (!releases.has(optimizer)) releases.set(optimizer, patch(optimizer, 'minimize', RANK.watch, observed));
   };
   const observed = (inner: Optimizer['minimize']): Optimizer['minimize'] =>
     function (this: Optimizer, loss, returnCost, variables) {
+      const evaluations: Array<Evaluation<T>> = [];
+      let step: Evaluation<T> | undefined;
       const observedLoss = (): Scalar =>
         inPass(model, each, (pass) => {
           const total = loss();
           const parts = splitTotal(total, pass, each);
-          if (parts) all.push({ total, taken: take(parts, variables ?? []) });
+          if (parts) evaluations.push({ total, taken: take(parts, variables ?? []) });
           return total;
         });
-      return inner.call(this, observedLoss, returnCost, variables);
+      try {
+        const total = inner.call(this, observedLoss, returnCost, variables);
+        step = evaluationOf(total, evaluations);
+        if (step) all.push(step);
+        return total;
+      } finally {
+        evaluations.filter((one) => one !== step).forEach(({ taken }) => discard(taken));
+      }
     };
   const stopPenalties = watchPenalties(model);
   follow(model.optimizer);
@@ -91,11 +112,7 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
   };
   return {
     of(total) {
-      const { id, dataId } = (total ?? {}) as Partial<Tensor>;
-      const found =
-        total instanceof Tensor
-          ? (all.find((one) => one.total.id === id) ?? all.find((one) => one.total.dataId === dataId))
-          : all.find(() => all.length === 1);
+      const found = total instanceof Tensor ? evaluationOf(total, all) : all.find(() => all.length === 1);
       all = all.filter((one) => one !== found);
       clear();
       return found?.taken;

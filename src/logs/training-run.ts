@@ -1,8 +1,8 @@
-import { Tensor, dispose, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, dispose, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
 import type { Run } from '../host/run.js';
-import { disposeParts, keepParts, missedStep, watchSteps, type StepLoss, type StepWatch } from '../host/step.js';
+import { disposeParts, keepParts, type StepLoss } from '../host/step.js';
 import { compiledModel, refuseActivityRegularizers } from '../host/trained-model.js';
 import { EvaluatedLayers } from '../loss/evaluated-layers.js';
 import { namesOfTerms } from '../loss/parts.js';
@@ -10,6 +10,7 @@ import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty
 import { list } from '../util/arguments.js';
 import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
+import { BatchWatch } from './batch-watch.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
 
@@ -22,9 +23,9 @@ export class TrainingRun {
   /** The names under which the host logs the loss of each output, where there are several: those of the run's begin, as it does. */
   readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
+  readonly #watch: BatchWatch<StepLoss>;
   readonly #validatedLayers: EvaluatedLayers | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
-  #watch: StepWatch<StepLoss> | undefined;
   #ofBatch: Scalar[] = [];
   /** The penalty in validation, and what layers added. */
   #validated: Tensor[] = [];
@@ -36,6 +37,7 @@ export class TrainingRun {
     this.#run = run;
     this.#keys = keys;
     this.#breakdown = breakdown;
+    this.#watch = new BatchWatch(run, { each: breakdown !== 'none', take: keepParts, discard: disposeParts });
     const count = model.outputs.length;
     this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
@@ -48,25 +50,26 @@ export class TrainingRun {
   }
 
   beginBatch(): void {
-    const each = this.#breakdown !== 'none';
-    this.#watch = watchSteps(this.#model, { each, take: keepParts, discard: disposeParts });
+    // The host disposes what is in its logs, which may be other logs than those that a callback passed on.
+    dispose(this.#ofBatch);
+    this.#watch.begin();
   }
 
   /** Writes the batch's parts into its log: as scalars, which are the host's from then on, or as numbers in a run by hand. */
   async endBatch(batch: number, logs: Logs): Promise<void> {
-    const step = this.#watch!.of(logs['loss']);
-    this.#watch!.end();
-    if (step === undefined) throw missedStep(this.#model, this.#run);
+    const step = this.#watch.take(logs);
     const { data, ofOutputs, terms, penalties } = step;
     const regularization = sumOf(penalties);
     this.#ofBatch = [data, regularization, ofOutputs, ...terms.map(({ value }) => value), ...penalties];
     logs[this.#keys.dataLoss] = data;
     logs[this.#keys.regularizationLoss] = regularization;
     const names = this.#namesOf(step);
-    const parts =
-      names.parts.length === 0 ? [] : [...this.#outputs(ofOutputs, logs), ...terms.map(({ value }) => value)];
     const broken = names.penalties.length === 0 ? [] : penalties;
-    this.#mean.add([data, regularization, ...parts, ...broken], (logs['size'] ?? 1) as number);
+    tidy(() => {
+      const parts =
+        names.parts.length === 0 ? [] : [...this.#outputs(ofOutputs, logs), ...terms.map(({ value }) => value)];
+      this.#mean.add([data, regularization, ...parts, ...broken], (logs['size'] ?? 1) as number);
+    });
     dispose(this.#ofBatch.filter((scalar) => scalar !== data && scalar !== regularization));
     if (this.#run.isByHand) await this.#readParts(logs, data, regularization);
     if (batch === this.#run.validatesAfterBatch && this.#run.validates) this.#validated = [this.#penaltyNow()];
@@ -163,7 +166,7 @@ export class TrainingRun {
 
   #outputs(ofOutputs: Scalar, logs: Logs): Scalar[] {
     const labels = this.#outputLabels;
-    return labels.length === 0 ? [ofOutputs] : labels.map((label) => logs[label] as Scalar);
+    return labels.length === 0 ? [ofOutputs] : labels.map((label) => asScalar(logs[label]!));
   }
 
   /** The penalty at the current weights, without what layers added on the data that was validated last. */
@@ -173,7 +176,7 @@ export class TrainingRun {
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
-    this.#watch?.end();
+    this.#watch.end();
     this.#validatedLayers?.dispose();
     dispose([...this.#ofBatch, ...this.#validated]);
     this.#mean.dispose();
@@ -187,6 +190,9 @@ const lossesOf = (pairs: readonly number[]): number[] =>
     const loss = pairs[place + 1]!;
     return loss === sum && place > 0 ? [sum - pairs[place - 2]!] : [loss];
   });
+
+/** A value of the host's logs, which is a number where a callback has read it. */
+const asScalar = (value: number | Scalar): Scalar => (typeof value === 'number' ? scalar(value) : value);
 
 /** Writes the sums of the values that have one name, under `<prefix>/<name>`. */
 function writeByName(logs: Logs, prefix: string, names: readonly string[], values: readonly number[]): void {

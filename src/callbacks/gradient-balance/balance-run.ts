@@ -4,9 +4,9 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import type { LossOnTape } from '../../host/loss-on-tape.js';
 import type { Run } from '../../host/run.js';
-import { missedStep, watchSteps, type StepWatch } from '../../host/step.js';
 import { compiledModel, refuseActivityRegularizers } from '../../host/trained-model.js';
 import { layersOfWeights } from '../../host/weights.js';
+import { BatchWatch } from '../../logs/batch-watch.js';
 import type { Logs } from '../../logs/log-values.js';
 import { readNumbers, sumOf } from '../../util/scalars.js';
 import { WeightedMean } from '../../util/weighted-mean.js';
@@ -19,34 +19,30 @@ type WeightsByLayer = ReadonlyMap<string, readonly number[]>;
 
 /** One run in which every n-th step's gradients are taken apart. */
 export class BalanceRun {
-  readonly #run: Run;
   readonly #model: LayersModel;
   readonly #every: number;
   readonly #mean = new WeightedMean();
+  readonly #watch: BatchWatch<Scalar[]>;
   #layers: WeightsByLayer | undefined;
-  #watch: StepWatch<Scalar[]> | undefined;
 
   constructor(run: Run, every: number) {
     const model = run.models[0]!;
     refuseActivityRegularizers(compiledModel(model));
-    this.#run = run;
     this.#model = model;
     this.#every = every;
-  }
-
-  beginBatch(batch: number): void {
-    if (batch % this.#every !== 0) return;
-    this.#watch = watchSteps(this.#model, {
+    this.#watch = new BatchWatch(run, {
       take: (loss, variables) => layerBalance(loss, variables, this.#layersOf(variables)),
       discard: dispose,
     });
   }
 
+  beginBatch(batch: number): void {
+    if (batch % this.#every === 0) this.#watch.begin();
+  }
+
   endBatch(batch: number, logs: Logs): void {
     if (batch % this.#every !== 0) return;
-    const balance = this.#watch!.of(logs['loss']);
-    this.#watch!.end();
-    if (balance === undefined) throw missedStep(this.#model, this.#run);
+    const balance = this.#watch.take(logs);
     this.#mean.add(balance, (logs['size'] ?? 1) as number);
     dispose(balance);
   }
@@ -69,7 +65,7 @@ export class BalanceRun {
 
   /** Ends the watch and disposes what is left, also of a run that threw. */
   dispose(): void {
-    this.#watch?.end();
+    this.#watch.end();
     this.#mean.dispose();
   }
 
