@@ -148,23 +148,6 @@ describe('what an epoch reports', () => {
     expect(streamed.history['val_data_loss']![0]).toBeNear(byHand(), 1e-5);
     expect(streamed.history['val_loss']![0]).not.toBeCloseTo(byHand(), 2);
   });
-
-  it('leaves validation out, with a warning, where fitDataset loses the value: outputs of one name', async () => {
-    const inputs = tf.input({ shape: [4] });
-    const shared = tf.layers.dense({ units: 1, name: 'twice' });
-    const other = tf.layers.dense({ units: 4 }).apply(inputs) as tfjs.SymbolicTensor;
-    const outputs = [shared.apply(inputs), shared.apply(other)] as tfjs.SymbolicTensor[];
-    const model = tf.model({ inputs, outputs });
-    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
-    const warn = jest.spyOn(console, 'warn').mockImplementation();
-    const dataset = batches([data([8, 4]), [data([8, 1]), data([8, 1], 2)]]);
-    const args = { epochs: 1, verbose: 0 as const, validationData: dataset, callbacks: decomposedLoss() };
-    const { history } = await model.fitDataset(dataset, args);
-    expect(Object.keys(history)).toEqual(expect.arrayContaining(['data_loss', 'val_loss']));
-    expect(history).not.toHaveProperty('val_data_loss');
-    expect(warn.mock.calls.join()).toMatch(/`twice`.*tf\.layers.*name/);
-    warn.mockRestore();
-  });
 });
 
 describe('what verbose prints', () => {

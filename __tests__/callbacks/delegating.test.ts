@@ -68,6 +68,8 @@ class OfBatches extends tf.Callback {
   override onBatchEnd = (batch: number, logs?: Logs) => this.inner.onBatchEnd(batch, logs);
 }
 
+const reading = () => new tf.CustomCallback({ onBatchEnd: () => undefined, onEpochEnd: () => undefined });
+
 const [x, y] = [data([6, 4]), data([6, 1])];
 const ys = [y, tf.cast(tf.greater(data([6, 1], 3), 0), 'float32')];
 const args = { epochs: 2, batchSize: 4, verbose: 0 as const, shuffle: false };
@@ -100,6 +102,11 @@ describe.each(['fit', 'fitDataset'] as const)('in %s', (by) => {
   it.each(makers)('a callback that passes its calls on to %s gives the same values', async (_, make) => {
     const own = await fit(by, [make()]);
     expect(await fit(by, [new Delegating(make())])).toEqual(own);
+  });
+
+  it.each(makers)('so does one to %s after a callback that reads the logs', async (_, make) => {
+    const own = await fit(by, [make(), reading()]);
+    expect(await fit(by, [reading(), new Delegating(make())])).toEqual(own);
   });
 });
 

@@ -152,8 +152,7 @@ describe('with several outputs, where the host shifts its validation values', ()
     expect(values(written, 'validation', 'data_loss')[0]).toBeNear(expected['price_loss']! + expected['sold_loss']!);
   });
 
-  it('leaves them out where the host lost them, for outputs of one name', async () => {
-    jest.spyOn(console, 'warn').mockImplementation();
+  it("leaves the host's out where it lost them, for outputs of one name", async () => {
     const inputs = tf.input({ shape: [4] });
     const dense = tf.layers.dense({ name: 'twin', units: 1 });
     const outputs = [dense.apply(inputs), dense.apply(inputs)] as tfjs.SymbolicTensor[];
@@ -163,8 +162,8 @@ describe('with several outputs, where the host shifts its validation values', ()
     const callbacks = [decomposedLoss(), tensorBoard('logs', { node })];
     const drawn = () => batches([x(), [y(), y()]]);
     await model.fitDataset(drawn(), { ...silent, epochs: 1, validationData: drawn(), callbacks });
-    expect(tags(written, 'validation')).toEqual([]);
-    jest.restoreAllMocks();
+    const own = ['data_loss', 'data_loss/twin', 'data_loss/twin_1', 'regularization_loss', 'total_loss'];
+    expect(tags(written, 'validation').sort()).toEqual(own);
   });
 });
 

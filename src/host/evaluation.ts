@@ -1,7 +1,7 @@
 import { Tensor, clone, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isInLoss } from './gradients.js';
-import { internals, lossNames, type HostModel } from './model.js';
+import { internals, type HostModel } from './model.js';
 import { RANK, patch, shared } from './patch.js';
 
 /** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
@@ -17,23 +17,34 @@ export const evaluateBatches = (
 
 /** What is done with each evaluation of a model: a call of `evaluate` or `evaluateDataset`, or a validation of `fit`. */
 export interface EvaluationObserver<T> {
-  /** An evaluation begins; returns where its batches are taken to, or `undefined` for none. */
-  begin(): T | undefined;
-  /** Runs the pass of one batch. */
-  pass<R>(run: () => R): R;
-  /** A batch has passed through the model, and what it left is still there. */
-  onBatch(taken: T, samples: number): void;
+  /** An evaluation begins; returns where what it leaves is taken to. */
+  begin(): T;
+  /** What is done with each batch. */
+  batches?: {
+    /** Runs the pass of one batch. */
+    pass<R>(run: () => R): R;
+    /** A batch has passed through the model, and what it left is still there. */
+    onBatch(taken: T, samples: number): void;
+  };
+  /** An evaluation is over, and all that the host computed is still there, also what it does not put into logs. */
+  onEnd?(taken: T, values: readonly Scalar[]): void;
   /** Disposes what was taken. */
   discard(taken: T): void;
 }
 
 /** A watch over the evaluations of a model. */
 export interface EvaluationWatch<T> {
+  /** Takes part in the evaluations that begin from now on; at first it does not. */
+  open(): void;
+  /** Leaves out those that begin from now on, and goes on with those that have begun. */
+  close(): void;
   /**
-   * What was taken from the evaluation that returned this value; what others left that are over is discarded. `undefined`
+   * What was taken from the evaluation that returned one of these values; what others left that are over is discarded. `undefined`
    * where there was none.
+   *
+   * @param values - Numbers where the host's scalars were read, and are gone: then there must have been one evaluation only.
    */
-  of(value: unknown): T | undefined;
+  of(values: readonly unknown[]): T | undefined;
   /** Ends the watch, restores the model, and discards what is left. */
   end(): void;
 }
@@ -55,33 +66,39 @@ const originals = shared('testFunctions', () => new WeakMap<TestFunction, TestFu
 export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObserver<T>): EvaluationWatch<T> {
   const host = internals(model);
   const running = new Set<T>();
-  let over: Array<{ values: Tensor[]; taken: T }> = [];
+  let over: Array<{ values: Scalar[]; taken: T }> = [];
+  let isOpen = false;
   const begin = (): T | undefined => {
+    if (!isOpen) return undefined;
     const taken = observer.begin();
-    if (taken !== undefined) running.add(taken);
+    running.add(taken);
     return taken;
   };
   const discard = (taken: T): void => {
     running.delete(taken);
     observer.discard(taken);
   };
-  const finish = (taken: T, values: Tensor | Tensor[]): void => {
+  const finish = (taken: T, result: Scalar | Scalar[]): void => {
     if (!running.delete(taken)) return;
+    const values = [result].flat();
+    observer.onEnd?.(taken, values);
     const isUsed = (one: (typeof over)[number]): boolean => one.values.some(({ isDisposed }) => !isDisposed);
     over.filter((one) => !isUsed(one)).forEach((one) => observer.discard(one.taken));
-    over = [...over.filter(isUsed), { values: [values].flat(), taken }];
+    over = [...over.filter(isUsed), { values, taken }];
   };
   const watched =
     (taken: T, test: TestFunction): TestFunction =>
     (data) => {
+      const { batches } = observer;
+      if (batches === undefined) return test(data);
       let isTaken = false;
       const release = patch(host.lossFunctions, 0, RANK.watch, (loss) => (yTrue, yPred) => {
-        if (!isTaken && running.has(taken)) observer.onBatch(taken, data[0]!.shape[0] ?? 1);
+        if (!isTaken && running.has(taken)) batches.onBatch(taken, data[0]!.shape[0] ?? 1);
         isTaken = true;
         return loss(yTrue, yPred);
       });
       try {
-        return observer.pass(() => test(data));
+        return batches.pass(() => test(data));
       } finally {
         release();
       }
@@ -149,8 +166,12 @@ export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObse
     over = [];
   };
   return {
-    of(value) {
-      const found = over.find(({ values }) => values.some((one) => one === value));
+    open: () => void (isOpen = true),
+    close: () => void (isOpen = false),
+    of(values) {
+      const wereRead = values.some((value) => typeof value === 'number');
+      const isOnly = wereRead && over.length === 1;
+      const found = isOnly ? over[0] : over.find((one) => one.values.some((value) => values.includes(value)));
       over = over.filter((one) => one !== found);
       clear();
       return found?.taken;
@@ -194,42 +215,3 @@ const copied = (outputs: Outputs): Outputs =>
   Array.isArray(outputs) ? (outputs.map(copyOf) as Outputs) : copyOf(outputs);
 
 const copyOf = <T>(output: T): T => (output instanceof Tensor ? clone(output) : output);
-
-/**
- * The place of the true data loss among the values of the host's evaluation. The host returns one running sum an output
- * where its labels name one loss, so all after the first are shifted against their names.
- *
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1424 | makeTestFunction}
- */
-export const evaluatedDataIndex = (model: LayersModel): number => model.outputs.length - 1;
-
-/**
- * The key of the true data loss among an epoch's validation values.
- *
- * @returns `undefined` where the host itself lost the value: for several outputs of one name, `fitDataset` writes all
- *   under one key.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training_dataset.ts#L472-L474 | fitDataset}
- */
-export function validationDataKey(model: LayersModel, by: 'fit' | 'fitDataset'): string | undefined {
-  const names = by === 'fit' ? lossNames(model) : model.metricsNames;
-  return new Set(names).size === names.length ? `val_${names[evaluatedDataIndex(model)]}` : undefined;
-}
-
-/**
- * What the host's own validation values are: with several outputs it puts one running sum an output before the rest, where
- * its labels name one loss, so that each value is under the label of another.
- *
- * @returns For each key that the host writes into an epoch's log, the name that its value has in training; `undefined`
- *   for a sum of losses without the penalty, which training does not have, and where the host lost values: for several outputs
- *   of one name, `fitDataset` writes all under one key.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1434 | makeTestFunction}
- */
-export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): Map<string, string | undefined> {
-  const names = lossNames(model);
-  const labels = by === 'fit' ? names : model.metricsNames;
-  const sums = model.outputs.length;
-  const isLost = new Set(labels).size < labels.length;
-  return new Map(
-    labels.map((label, index) => [`val_${label}`, isLost || index < sums ? undefined : names[index - sums + 1]]),
-  );
-}

@@ -1,5 +1,5 @@
 import { Callback, CallbackList, CustomCallback, History, type LayersModel } from '@tensorflow/tfjs-layers';
-import { validationDataKey, validationNames } from './evaluation.js';
+import { validationNames } from './evaluated-values.js';
 import { internals, trainedModel } from './model.js';
 import { RANK, onAssign, patch, shared } from './patch.js';
 
@@ -25,8 +25,6 @@ export interface Run {
   readonly validatesAfterBatch: number | undefined;
   /** What the host's validation keys hold, see {@link validationNames}; empty where there is no validation. */
   readonly validationNames: ReadonlyMap<string, string | undefined>;
-  /** The host's key of the true data loss in validation; `undefined` where there is none, or the host lost it. */
-  readonly validationDataKey: string | undefined;
   /** Callbacks that write into the logs what all others read. */
   readonly writers: Callback[];
   /** A callback that then moves what the host and the writers wrote to other keys. */
@@ -85,7 +83,6 @@ export function loopRun({ models, seen, callbacks, epochs = null!, initialEpoch 
     validates: true,
     validatesAfterBatch: undefined,
     validationNames: new Map(),
-    validationDataKey: undefined,
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void begins.push(listener),
@@ -128,7 +125,6 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
     validationNames: doValidation ? validationNames(model, by) : new Map(),
-    validationDataKey: doValidation ? validationDataKey(model, by) : undefined,
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void listeners.push(listener),

@@ -1,4 +1,4 @@
-import { Tensor, dispose, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { dispose, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model.js';
 import type { Run } from '../host/run.js';
@@ -7,12 +7,12 @@ import { compiledModel, refuseActivityRegularizers } from '../host/trained-model
 import { EvaluatedLayers } from '../loss/evaluated-layers.js';
 import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { list } from '../util/arguments.js';
 import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { BatchWatch } from './batch-watch.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
+import { ValidatedOutputs } from './validated-outputs.js';
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {
@@ -24,10 +24,11 @@ export class TrainingRun {
   readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
   readonly #watch: BatchWatch<StepLoss>;
+  readonly #validatedOutputs: ValidatedOutputs | undefined;
   readonly #validatedLayers: EvaluatedLayers | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
   #ofBatch: Scalar[] = [];
-  /** The penalty in validation, and what layers added. */
+  /** The penalty in validation, the losses of the outputs, and what layers added. */
   #validated: Tensor[] = [];
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
@@ -41,17 +42,20 @@ export class TrainingRun {
     const count = model.outputs.length;
     this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
-    if (run.validationDataKey === undefined) warnOfLostValidation(model);
+    this.#validatedOutputs = new ValidatedOutputs(model);
     this.#validatedLayers = new EvaluatedLayers(model);
   }
 
   beginEpoch(): void {
+    this.#validatedOutputs?.open();
     this.#validatedLayers?.open();
   }
 
   beginBatch(): void {
     // The host disposes what is in its logs, which may be other logs than those that a callback passed on.
     dispose(this.#ofBatch);
+    // A callback that passes its calls on may leave out the beginning of an epoch.
+    this.beginEpoch();
     this.#watch.begin();
   }
 
@@ -107,36 +111,23 @@ export class TrainingRun {
     }
   }
 
-  /** The host's data loss and, where there are several outputs, the loss of each, the penalty, and what layers added. */
+  /** The penalty, the data loss of the outputs and, where there are several, of each, and what layers added. */
   #validation(logs: Logs): Tensor[] {
-    const { validationDataKey } = this.#run;
-    const data = validationDataKey === undefined ? undefined : logs[validationDataKey];
+    const values = [...this.#run.validationNames.keys()].map((key) => logs[key]);
+    this.#validatedOutputs?.close();
     this.#validatedLayers?.close();
-    const layers = this.#validatedLayers?.meansOf(data) ?? [];
-    if (!(data instanceof Tensor)) return [];
+    const outputs = this.#validatedOutputs?.lossesOf(values) ?? [];
+    const layers = this.#validatedLayers?.meansOf(values) ?? [];
+    if (outputs.length === 0) return [];
     if (this.#validated.length === 0) this.#validated.push(this.#penaltyNow());
-    this.#validated.push(...layers);
-    return [data, ...this.#validatedOutputs(logs), ...this.#validated];
+    this.#validated.push(...outputs, ...layers);
+    return this.#validated;
   }
 
-  /**
-   * For each of several outputs its loss, and the sum of its own and of those before it: the host writes both under the names
-   * of others, and loses the loss of the last outputs where there are few metrics.
-   */
-  #validatedOutputs(logs: Logs): Tensor[] {
-    const held = [...this.#run.validationNames];
-    return this.#outputLabels.flatMap((label, output) => {
-      const sum = logs[held[output]![0]] as Scalar;
-      const key = held.find(([, name]) => name === label)?.[0];
-      return [sum, key === undefined ? sum : (logs[key] as Scalar)];
-    });
-  }
-
-  #writeValidation(logs: Logs, [ofOutputs, ...numbers]: number[]): void {
+  #writeValidation(logs: Logs, [penalty, ofOutputs, ...numbers]: number[]): void {
     const { valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
-    const outputs = lossesOf(numbers.splice(0, 2 * this.#outputLabels.length));
-    const [penalty, ...layers] = numbers;
-    const { activity, terms } = this.#validatedLayers!.result(layers);
+    const outputs = numbers.splice(0, this.#outputLabels.length);
+    const { activity, terms } = this.#validatedLayers!.result(numbers);
     const data = ofOutputs! + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
     const regularization = penalty! + activity;
     logs[valDataLoss] = data;
@@ -177,19 +168,12 @@ export class TrainingRun {
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#watch.end();
+    this.#validatedOutputs?.dispose();
     this.#validatedLayers?.dispose();
     dispose([...this.#ofBatch, ...this.#validated]);
     this.#mean.dispose();
   }
 }
-
-/** The loss of each output, from pairs of a running sum and of that loss, or of the sum again where the loss is lost. */
-const lossesOf = (pairs: readonly number[]): number[] =>
-  pairs.flatMap((sum, place) => {
-    if (place % 2 === 1) return [];
-    const loss = pairs[place + 1]!;
-    return loss === sum && place > 0 ? [sum - pairs[place - 2]!] : [loss];
-  });
 
 /** A value of the host's logs, which is a number where a callback has read it. */
 const asScalar = (value: number | Scalar): Scalar => (typeof value === 'number' ? scalar(value) : value);
@@ -197,11 +181,4 @@ const asScalar = (value: number | Scalar): Scalar => (typeof value === 'number' 
 /** Writes the sums of the values that have one name, under `<prefix>/<name>`. */
 function writeByName(logs: Logs, prefix: string, names: readonly string[], values: readonly number[]): void {
   sumByName(names, values).forEach((value, name) => (logs[`${prefix}/${name}`] = value));
-}
-
-function warnOfLostValidation(model: LayersModel): void {
-  console.warn(
-    `\`fitDataset\` loses validation values where outputs share a name (${list(model.outputNames)}), so the parts of ` +
-      "the validation loss are left out. Put a `tf.layers.activation({activation: 'linear', name})` after each output.",
-  );
 }

@@ -1,6 +1,7 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { evaluateBatches, evaluatedDataIndex, type EvaluationDataset } from '../host/evaluation.js';
+import { evaluatedDataIndex } from '../host/evaluated-values.js';
+import { evaluateBatches, type EvaluationDataset } from '../host/evaluation.js';
 import { compiledModel } from '../host/trained-model.js';
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
@@ -93,7 +94,7 @@ async function watching(
 /** Consumes the host's values. */
 async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
   const penalties: Scalar[] = [];
-  const means = layers.meansOf(values[0]);
+  const means = layers.meansOf(values);
   try {
     penalties.push(...layers.penalties());
     const numbers = await readNumbers([...values, ...penalties, ...means]);

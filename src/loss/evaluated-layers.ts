@@ -38,7 +38,6 @@ export class EvaluatedLayers {
   #ofPass: Evaluated[] | undefined;
   readonly #watch: EvaluationWatch<WeightedMean> | undefined;
   readonly #releases: Array<() => void> = [];
-  #isOpen = false;
 
   /** @param model - A compiled model; it is watched until `dispose`. */
   constructor(model: LayersModel) {
@@ -51,11 +50,13 @@ export class EvaluatedLayers {
     layers.forEach((layer) => (layer.evaluations += 1));
     this.#releases.push(() => layers.forEach((layer) => (layer.evaluations -= 1)));
     this.#watch = watchEvaluations<WeightedMean>(model, {
-      begin: () => (this.#isOpen ? new WeightedMean() : undefined),
-      pass: (run) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
-      onBatch: (mean, samples) => {
-        const evaluated = this.#evaluated();
-        if (evaluated.length > 0) tidy(() => mean.add(evaluated.map(valueOf), samples));
+      begin: () => new WeightedMean(),
+      batches: {
+        pass: (run) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
+        onBatch: (mean, samples) => {
+          const evaluated = this.#evaluated();
+          if (evaluated.length > 0) tidy(() => mean.add(evaluated.map(valueOf), samples));
+        },
       },
       discard: (mean) => mean.dispose(),
     });
@@ -84,20 +85,20 @@ export class EvaluatedLayers {
 
   /** Takes part in the evaluations that begin from now on. */
   open(): void {
-    this.#isOpen = true;
+    this.#watch?.open();
   }
 
   /** Leaves out those that begin from now on, and goes on with those that have begun. */
   close(): void {
-    this.#isOpen = false;
+    this.#watch?.close();
   }
 
   /**
-   * The mean over the batches of the evaluation that returned a value, weighted by batch size: a vector for `result`, or none; the
-   * caller disposes it. Other evaluations that are over are forgotten.
+   * The mean over the batches of the evaluation that returned one of some values, weighted by batch size: a vector for `result`, or
+   * none; the caller disposes it. Other evaluations that are over are forgotten.
    */
-  meansOf(value: unknown): Tensor[] {
-    const mean = this.#watch?.of(value);
+  meansOf(values: readonly unknown[]): Tensor[] {
+    const mean = this.#watch?.of(values);
     const means = mean?.means();
     mean?.dispose();
     return means === undefined ? [] : [means];
