@@ -1,13 +1,6 @@
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import {
-  decomposedLoss,
-  earlyStopping,
-  evaluate,
-  minimize,
-  trainingLoop,
-  type DecomposedLossArgs,
-} from 'tfjs-decomposed-loss';
+import { decomposedLoss, earlyStopping, minimize, trainingLoop, type DecomposedLossArgs } from 'tfjs-decomposed-loss';
 import { gradientBalance } from 'tfjs-decomposed-loss/gradients';
 import { tensorBoard } from 'tfjs-decomposed-loss/tensorboard';
 import { tf } from '../helpers/backend';
@@ -98,7 +91,7 @@ it.each(['fit', 'fitDataset'] as const)('makes val_loss the true sum of several 
   expect(callbacks[0]).toMatchObject({ best: Math.min(...(history['val_loss'] as number[])) });
 });
 
-it('has val_loss also where the host lost it', async () => {
+it('has the true val_loss also where the host lost it', async () => {
   const inputs = tf.input({ shape: [4] });
   const dense = tf.layers.dense({ name: 'twin', units: 1 });
   const model = tf.model({ inputs, outputs: [dense.apply(inputs), dense.apply(inputs)] as tfjs.SymbolicTensor[] });
@@ -107,8 +100,8 @@ it('has val_loss also where the host lost it', async () => {
   const args = { epochs: 1, verbose: 0, validationData: drawn() };
   const { history } = await model.fitDataset(drawn(), { ...args, callbacks: ours() });
   expect(Object.keys(history)).toEqual(expect.arrayContaining(['loss', 'total_loss', 'data_loss']));
-  const { data: expected } = await evaluate(model, x(), [y(), y()]);
-  expect(history['val_loss']).toEqual([expect.closeTo(expected, 6)]);
+  const byHand = tf.losses.meanSquaredError(y(), (model.predict(x()) as tfjs.Tensor[])[0]!).dataSync()[0]!;
+  expect(history['val_loss']![0]).toBeNear(2 * byHand);
 });
 
 describe('beside', () => {

@@ -160,7 +160,7 @@ function moveTotal(logs: Logs, data: number | Scalar): void {
   logs['loss'] = data;
 }
 
-/** The host disposes what is in the logs, so what is replaced is disposed here. Where it lost the value, there is none. */
+/** The host disposes what is in the logs, so what is replaced is disposed here. Where the data loss cannot be told, there is none. */
 function showValidation(logs: Logs, data: number | Scalar | undefined): void {
   if (typeof logs['val_loss'] === 'object') dispose(logs['val_loss']);
   if (data !== undefined) logs['val_loss'] = data;
