@@ -16,8 +16,12 @@ export interface BrowserMeasured {
 const ADDRESS = 'http://localhost/';
 const modules = path.join(__dirname, '..', 'node_modules');
 
-/** Trains on each backend of a headless Chromium; `null` if there is none. WebGL and WebGPU run on the CPU. */
-export async function inBrowsers(rounds: number): Promise<BrowserMeasured[] | null> {
+/**
+ * Trains on each backend of a headless Chromium; `null` if there is none. WebGL and WebGPU run on the processor.
+ *
+ * @param say - Is told which backend is next.
+ */
+export async function inBrowsers(rounds: number, say: (text: string) => void): Promise<BrowserMeasured[] | null> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) return null;
   const body = await script();
@@ -33,7 +37,8 @@ export async function inBrowsers(rounds: number): Promise<BrowserMeasured[] | nu
     );
     await page.goto(ADDRESS);
     const measured: BrowserMeasured[] = [];
-    for (const backend of ['webgl', 'webgpu', 'wasm', 'cpu']) {
+    for (const backend of ['wasm', 'webgl', 'webgpu']) {
+      say(`Chromium, ${backend} …`);
       const wasm = `${ADDRESS}@tensorflow/tfjs-backend-wasm/dist/`;
       const times = await page.evaluate(
         ([name, place, count]) =>
