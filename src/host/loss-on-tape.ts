@@ -1,6 +1,6 @@
 import { addN, cast, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, trainedModel } from './model.js';
+import { internals } from './model.js';
 import { keepForPass } from './pass-loss.js';
 import { RANK, patch, shared } from './patch.js';
 import { appliedLosses } from './penalties.js';
@@ -50,55 +50,6 @@ const penalised = shared<{ pass: Pass | undefined }>('penalised', () => ({ pass:
 /** The evaluation under watch whose penalties are being computed now. */
 export const currentPass = (): Pass | undefined => penalised.pass;
 
-/** What was taken from models for their penalties while a loss ran, by whom it was watched. */
-interface PenaltyTrace {
-  models: readonly LayersModel[];
-  taken: Scalar[];
-}
-
-const traces = shared<PenaltyTrace[]>('traces', () => []);
-
-/** Tells those who trace the penalties of models what was computed of them. */
-export function notePenalties(models: readonly LayersModel[], penalties: readonly Scalar[]): void {
-  traces
-    .filter((trace) => trace.models.some((model) => models.includes(model)))
-    .forEach(({ taken }) => taken.push(...penalties));
-}
-
-/**
- * Runs a loss on the gradient tape, and tells which scalars depend on what it took from models for their penalties.
- *
- * @returns What `loss` returns, and whether a scalar on the tape depends on such a penalty.
- */
-export function tracePenalties<T>(
-  models: readonly LayersModel[],
-  loss: () => T,
-): { value: T; isTraced: (scalar: Scalar) => boolean } {
-  const trace: PenaltyTrace = { models, taken: [] };
-  const releases = [...new Set(models.flatMap((model) => [model, trainedModel(model) ?? model]))].map((model) =>
-    onPenalties(model, (penalties) => trace.taken.push(...penalties)),
-  );
-  traces.push(trace);
-  try {
-    const value = loss();
-    const dependent = dependentsOf(trace.taken);
-    return { value, isTraced: ({ id }) => dependent.has(id) };
-  } finally {
-    traces.splice(traces.lastIndexOf(trace), 1);
-    releases.forEach((release) => release());
-  }
-}
-
-/** The ids of some tensors, and of all on the tape that were computed from them. */
-function dependentsOf(tensors: readonly Tensor[]): Set<number> {
-  const ids = new Set(tensors.map(({ id }) => id));
-  if (ids.size === 0) return ids;
-  for (const { inputs, outputs } of engine().state.activeTape ?? []) {
-    if (Object.values(inputs).some((input) => ids.has(input.id))) outputs.forEach(({ id }) => ids.add(id));
-  }
-  return ids;
-}
-
 /** Tells the pass whose penalties are being computed that a scalar, which `calculateLosses` will return, is a part of the data loss. */
 export function noteTerm(added: Scalar, term: TermPart): void {
   currentPass()?.terms.set(added.id, { ...term, value: keepForPass(term.value) });
@@ -128,12 +79,8 @@ export function observeLoss(model: LayersModel, loss: () => Scalar, take: (parts
   }
 }
 
-/** Notes what `calculateLosses` of a model returns in its passes, until released. */
+/** Notes what `calculateLosses` of a model returns in its passes, once that is known to be scalars, until released. */
 export const watchPenalties = (model: LayersModel): (() => void) =>
-  onPenalties(model, (penalties) => void passes.get(model)?.calls.push(penalties));
-
-/** Calls a listener with what `calculateLosses` of a model returns, once that is known to be scalars. */
-const onPenalties = (model: LayersModel, listener: (penalties: Scalar[]) => void): (() => void) =>
   patch(
     internals(model),
     'calculateLosses',
@@ -145,7 +92,7 @@ const onPenalties = (model: LayersModel, listener: (penalties: Scalar[]) => void
         penalised.pass = outer ?? passes.get(model);
         try {
           const penalties = inner.call(this).map((value, place) => checkedPenalty(value, () => pathOf(place)));
-          listener(penalties);
+          passes.get(model)?.calls.push(penalties);
           return penalties;
         } finally {
           penalised.pass = outer;

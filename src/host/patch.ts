@@ -62,8 +62,11 @@ export function patch<T extends object, K extends keyof T>(
 export const isPatched = (method: unknown, rank: Rank): boolean =>
   patched.get(method as Method)?.layers.some((layer) => layer.rank === rank) ?? false;
 
-/** A method without the layers of this library. */
-export const unpatched = <M>(method: M): M => (patched.get(method as Method)?.original as M | undefined) ?? method;
+/** A method without the layers of this library: on the object and, where it inherits the method, on its class. */
+export function unpatched<M>(method: M): M {
+  const found = patched.get(method as Method);
+  return found ? unpatched(found.original as M) : method;
+}
 
 function replace(target: object, member: PropertyKey, original: Method): PatchedMethod {
   const before = Object.getOwnPropertyDescriptor(target, member);

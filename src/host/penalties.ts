@@ -13,6 +13,7 @@ import {
   type Penalty,
   type PenaltyRule,
 } from './penalty.js';
+import { notePenalties } from './penalty-notes.js';
 import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
@@ -118,16 +119,20 @@ const computesItsOwn = (layer: Layer): boolean =>
 
 function computedPenalties({ layer, path }: Place): Array<Pick<Penalty, 'closure' | 'key' | 'declared'>> {
   const count = tidy(() => layer.calculateLosses().length);
-  return Array.from({ length: count }, (_, index) => ({
-    closure: undefined,
-    key: `${layer.id}#${index}`,
-    declared: () => tidy(() => checkedPenalty(layer.calculateLosses()[index], () => path)),
-  }));
+  return Array.from({ length: count }, (_, index) => {
+    const key = `${layer.id}#${index}`;
+    const declared = (): Scalar => {
+      const value = tidy(() => checkedPenalty(layer.calculateLosses()[index], () => path));
+      notePenalties([key], value);
+      return value;
+    };
+    return { closure: undefined, key, declared };
+  });
 }
 
 /** Whether a model adds the penalties of its layers, and has no method of its own for it. */
 export const addsThoseOfLayers = (model: LayersModel): boolean =>
-  unpatched(internals(model).calculateLosses) === internals(LayersModel.prototype).calculateLosses;
+  unpatched(internals(model).calculateLosses) === unpatched(internals(LayersModel.prototype).calculateLosses);
 
 const isModelOfLayers = (layer: Layer): layer is LayersModel =>
   layer instanceof LayersModel && addsThoseOfLayers(layer);

@@ -3,6 +3,7 @@ import { describeResult, isScalar } from '../util/scalars.js';
 import { isInLoss } from './gradients.js';
 import type { Layer } from './model.js';
 import { shared } from './patch.js';
+import { notePenalties } from './penalty-notes.js';
 import { isOfRegularizer } from './regularizer-closures.js';
 import type { Place } from './walk.js';
 
@@ -30,11 +31,14 @@ export function checkedPenalty(value: unknown, path: () => string): Scalar {
  * @throws Error if it is no scalar; what the penalty throws, where a loss is running or it is that of a regularizer.
  */
 export function penaltyValue(closure: () => Scalar, { layer, path }: Pick<Place, 'layer' | 'path'>): Scalar {
-  if (isInLoss() || isOfRegularizer(closure)) return checkedPenalty(closure(), () => path);
-  const result = attempt(closure);
-  if (!('reason' in result)) return checkedPenalty(result.value, () => path);
-  warnOnce(layer, path, result.reason);
-  return scalar(0);
+  const result: Attempt = isInLoss() || isOfRegularizer(closure) ? { value: closure() } : attempt(closure);
+  if ('reason' in result) {
+    warnOnce(layer, path, result.reason);
+    return scalar(0);
+  }
+  const value = checkedPenalty(result.value, () => path);
+  notePenalties([closure], value);
+  return value;
 }
 
 /**

@@ -2,6 +2,7 @@ import { mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Layer } from './model.js';
 import { shared } from './patch.js';
+import { notePenalties } from './penalty-notes.js';
 
 /** One call of one penalty: on a weight, on activations, or a loss that was added by hand. */
 export interface Penalty {
@@ -36,8 +37,21 @@ export interface Penalty {
 /** Whether something that the host adds belongs to the penalties, and not to the data loss. */
 export const isPenalty = ({ kind }: Penalty): boolean => kind !== 'term';
 
+/** What notes of what was computed of a penalty have as their source: its function, also where several layers have that. */
+export const sourceOfNotes = ({ closure, key }: Pick<Penalty, 'closure' | 'key'>): unknown => closure ?? key;
+
 /** How a model adds its penalties up, where that is changed. */
-export const penaltySumOf = (model: LayersModel): PenaltySum | undefined => inForce(model, 'sum');
+export function penaltySumOf(model: LayersModel): PenaltySum | undefined {
+  const sum = inForce(model, 'sum');
+  return (
+    sum &&
+    ((penalties, each) => {
+      const added = sum(penalties, each);
+      notePenalties(penalties.map(sourceOfNotes), added.sum);
+      return added;
+    })
+  );
+}
 
 /** What is to be said of a penalty before its factor is known. */
 export type DeclaredPenalty = Omit<Penalty, 'factor' | 'value'>;

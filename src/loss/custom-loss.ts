@@ -1,8 +1,8 @@
 import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, withTapeDisposed } from '../host/gradients.js';
-import { tracePenalties } from '../host/loss-on-tape.js';
 import { inPasses } from '../host/passes.js';
+import { tracePenalties } from '../host/penalty-trace.js';
 import { keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
 import { describe, list } from '../util/arguments.js';
@@ -69,8 +69,9 @@ export function computeLoss(
   const twice = Object.entries(parts).find(([, part]) => isTraced(part));
   if (twice) {
     throw new Error(
-      `Expected \`loss\` of \`${caller}\` to leave the penalties of \`models\` out, got a part, \`${twice[0]}\`, that has what ` +
-        '`calculateLosses` returned: they would count twice. Leave them out of the loss, or leave `models` out.',
+      `Expected \`loss\` of \`${caller}\` to leave the penalties of \`models\` out, got a part, \`${twice[0]}\`, that has one ` +
+        'of them, from `calculateLosses` or `regularizationLoss` of a model that it is in: it would count twice. Leave it out ' +
+        'of the loss, or leave `models` out.',
     );
   }
   const factors = factorsOf(caller, weights, Object.keys(parts), terms);

@@ -1,10 +1,10 @@
 import { addN, cast, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
-import { notePenalties } from '../host/loss-on-tape.js';
 import { trainedModel } from '../host/model.js';
 import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
 import { appliedLosses, appliedPenalties } from '../host/penalties.js';
-import { penaltySumOf, type Penalty } from '../host/penalty.js';
+import { penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalty.js';
+import { notePenalties } from '../host/penalty-notes.js';
 import { builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { describe } from '../util/arguments.js';
@@ -29,11 +29,7 @@ import { describe } from '../util/arguments.js';
  */
 export function regularizationLoss(models: LayersModel | readonly LayersModel[]): Scalar {
   const all = checkedModels('regularizationLoss', models);
-  return tidy(() => {
-    const sum = sumOfPenalties(all);
-    notePenalties(all, [sum]);
-    return sum;
-  });
+  return tidy(() => sumOfPenalties(all));
 }
 
 /**
@@ -99,7 +95,10 @@ export function passSums(models: readonly LayersModel[], kind: 'activity' | 'ter
   }
   return [...found.values()].flatMap(({ penalty, calls }) => {
     const { layer, isRepeated } = penalty;
-    return isPassLoss(layer) ? [{ penalty, layer, sum: layer.sum(isRepeated ? calls : undefined) }] : [];
+    if (!isPassLoss(layer)) return [];
+    const sum = layer.sum(isRepeated ? calls : undefined);
+    notePenalties([sourceOfNotes(penalty)], sum);
+    return [{ penalty, layer, sum }];
   });
 }
 
