@@ -1,6 +1,6 @@
 import { customGrad, mul, reshape, slice, tidy } from '@tensorflow/tfjs-core';
 import type { Optimizer, Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { registeredVariables, withTapeDisposed } from '../host/gradients.js';
+import { registeredVariables, disposingOnThrow } from '../host/gradients.js';
 import { rememberVariables } from '../host/weights.js';
 import { describe } from '../util/arguments.js';
 
@@ -36,7 +36,7 @@ export function makeStep(optimizer: Optimizer, { means, gradients, variables }: 
   };
   const remembered = rememberVariables(all);
   try {
-    tidy(() => void withTapeDisposed(() => optimizer.minimize(loss, true, variables)));
+    tidy(() => void disposingOnThrow(() => optimizer.minimize(loss, true, variables)));
     remembered.forget();
   } catch (error) {
     remembered.restore();

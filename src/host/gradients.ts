@@ -78,21 +78,29 @@ export const registeredVariables = (): Variable[] => Object.values(engine().regi
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 
 /**
- * Runs something that takes gradients. Where it throws, what its tape has saved is disposed, which the host forgets.
+ * Runs something that takes gradients. Where it throws, all tensors that it made are disposed, also what its tape has saved, which
+ * the host forgets, and gradients that an optimizer did not come to dispose. What is kept stays.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
  */
-export function withTapeDisposed<T>(run: () => T): T {
+export function disposingOnThrow<T>(run: () => T): T {
   const { state } = engine();
   const before = state.activeTape;
+  engine().startScope('gradients');
+  const made: Tensor[] = state.activeScope.track;
+  let passedOn: Tensor[] = [];
   try {
-    return run();
+    const result = run();
+    passedOn = made.filter(({ isDisposed }) => !isDisposed);
+    return result;
   } catch (error) {
     if (state.gradientDepth === 0 && state.activeTape !== before) {
       state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
       state.activeTape = null!;
     }
     throw error;
+  } finally {
+    engine().endScope(passedOn);
   }
 }
 

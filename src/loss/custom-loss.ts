@@ -1,6 +1,6 @@
 import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { unrecorded, withTapeDisposed } from '../host/gradients.js';
+import { unrecorded, disposingOnThrow } from '../host/gradients.js';
 import { inPasses } from '../host/passes.js';
 import { tracePenalties } from '../host/penalty-trace.js';
 import { keptOrCopied } from '../host/step.js';
@@ -95,7 +95,7 @@ export function computeLoss(
 export function cleanly<T>({ models }: CheckedLoss, run: () => T): T {
   const statistics = rememberStatistics(models);
   try {
-    const result = withTapeDisposed(run);
+    const result = disposingOnThrow(run);
     statistics.forget();
     return result;
   } catch (error) {

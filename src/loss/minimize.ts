@@ -1,4 +1,4 @@
-import { Tensor, Variable, dispose, keep, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, Variable, add, dispose, keep, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
@@ -77,7 +77,8 @@ function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] 
 /**
  * Runs something that takes gradients of a loss.
  *
- * @param run - Is given the loss, penalties included, and returns, as `cost`, the value of it that counts.
+ * @param run - Is given the loss, penalties included, and returns, as `cost`, the value of it that counts. Where there is none,
+ *   that is the one that was computed last.
  * @returns The parts of that value, kept, and what `run` returned.
  * @throws Error where it throws; no tensor is left then, and no weight is moved by forward passes.
  */
@@ -96,7 +97,8 @@ export function differentiated<T extends { cost: Scalar | null }>(
     // An optimizer may evaluate the loss several times; what counts is the value that it returns.
     const found = evaluated.find(({ total }) => total === result.cost) ?? evaluated.at(-1)!;
     evaluated.filter((one) => one !== found).forEach(disposeParts);
-    return { tensors: { ...found, total: keep(result.cost ?? found.data) }, result };
+    const total = result.cost ?? add<Scalar>(found.data, found.regularization);
+    return { tensors: { ...found, total: keep(total) }, result };
   } catch (error) {
     evaluated.forEach(disposeParts);
     dispose(evaluated.map(({ total }) => total));
