@@ -1,5 +1,6 @@
-import { addN, cast, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { asFloat } from '../util/scalars.js';
 import { internals } from './model.js';
 import { keepForPass } from './pass-loss.js';
 import { RANK, patch, shared } from './patch.js';
@@ -154,8 +155,6 @@ export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: b
   }
   return undefined;
 }
-
-const asFloat = (scalar: Scalar): Scalar => (scalar.dtype === 'float32' ? scalar : cast(scalar, 'float32'));
 
 /** Whether some summands are what `calculateLosses` returned. To add an integer, the host casts both operands. */
 function areReturned(summands: readonly Scalar[], returned: readonly Scalar[]): boolean {

@@ -9,8 +9,14 @@ import type { Regularizer } from './regularizers.js';
  * that the host makes, all from one line of code, by which they are known. A loss that was added by hand may have the same
  * text, and another regularizer or weight at each step: so what they are is to be asked anew each time.
  */
-export const isOfRegularizer = (closure: () => Scalar): boolean =>
-  subjectOf(closure) !== undefined || String(closure) === (hostCode ??= findHostCode());
+export function isOfRegularizer(closure: () => Scalar): boolean {
+  if (subjectOf(closure) !== undefined) return true;
+  const known = areHosts.get(closure) ?? String(closure) === (hostCode ??= findHostCode());
+  areHosts.set(closure, known);
+  return known;
+}
+
+const areHosts = new WeakMap<() => Scalar, boolean>();
 
 let hostCode: string | undefined;
 

@@ -31,10 +31,11 @@ export const keepParts = ({ total, data, ofOutputs, terms, penalties }: LossOnTa
   });
 
 /** A copy where a scalar is not the step's to give away, or was given already. */
-export function keptOrCopied(scalar: Scalar): Scalar {
-  const isOfThisStep = !scalar.kept && scalar.scopeId === engine().state.activeScope.id;
-  return keep(isOfThisStep ? scalar : clone(scalar));
-}
+export const keptOrCopied = (scalar: Scalar): Scalar => keep(isOfThisStep(scalar) ? scalar : clone(scalar));
+
+/** Whether a scalar was made in the scope that is active, and is nobody's yet. */
+export const isOfThisStep = (scalar: Scalar): boolean =>
+  !scalar.kept && scalar.scopeId === engine().state.activeScope.id;
 
 export const disposeParts = ({ data, ofOutputs, terms, penalties }: StepLoss): void =>
   dispose([data, ofOutputs, ...terms.map(({ value }) => value), ...penalties]);

@@ -3,14 +3,14 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
 import { inPasses } from '../host/passes.js';
 import { tracePenalties } from '../host/penalty-trace.js';
-import { keptOrCopied } from '../host/step.js';
+import { isOfThisStep, keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
 import { describe, list } from '../util/arguments.js';
-import { describeResult, isScalar } from '../util/scalars.js';
+import { asFloat, describeResult, isScalar } from '../util/scalars.js';
 import type { LossTensors } from './loss-parts.js';
 import { LossTerm } from './loss-term.js';
 import { namesOfTerms } from './parts.js';
-import { checkedModels, passSums, sumOfPenalties } from './regularization-loss.js';
+import { checkedModels, lossesOf, passSums, sumOfPenalties, type ModelLosses } from './regularization-loss.js';
 
 /**
  * A loss of your own: a scalar, or several by name. The types take any tensor, because TensorFlow.js's own functions, such as
@@ -64,7 +64,8 @@ export function computeLoss(
   look: (onTape: { data: Scalar; regularization: Scalar }) => void = () => {},
 ): LossTensors {
   const { value, isTraced } = tracePenalties(models, () => inPasses(models, loss));
-  const terms = termsOf(models);
+  const losses = lossesOf(models);
+  const terms = termsOf(losses);
   const parts = withTerms(caller, checkedParts(caller, value), terms);
   const twice = Object.entries(parts).find(([, part]) => isTraced(part));
   if (twice) {
@@ -76,19 +77,24 @@ export function computeLoss(
   }
   const factors = factorsOf(caller, weights, Object.keys(parts), terms);
   const weighted = Object.entries(parts).map(([name, part]) => {
-    return factors[name] === 1 ? cast<Scalar>(part, 'float32') : mul<Scalar>(part, factors[name]!);
+    if (factors[name] !== 1) return mul<Scalar>(part, factors[name]!);
+    return isOfThisStep(part) ? asFloat(part) : cast<Scalar>(part, 'float32');
   });
   const data = weighted.length === 1 ? weighted[0]! : addN(weighted);
-  const regularization = sumOfPenalties(models);
+  const regularization = sumOfPenalties(losses);
   const total = models.length === 0 ? data : add<Scalar>(data, regularization);
   look({ data, regularization });
-  return unrecorded(() => ({
-    total,
-    data: data === total ? keep(clone(data)) : keptOrCopied(data),
-    regularization: keptOrCopied(regularization),
-    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(cast(part, 'float32'))])),
-    weights: factors,
-  }));
+  return unrecorded(() => {
+    const kept = data === total ? keep(clone(data)) : keptOrCopied(data);
+    const keptPart = (part: Scalar): Scalar => (part === data ? kept : keptOrCopied(asFloat(part)));
+    return {
+      total,
+      data: kept,
+      regularization: keptOrCopied(regularization),
+      parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptPart(part)])),
+      weights: factors,
+    };
+  });
 }
 
 /** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
@@ -124,7 +130,7 @@ interface Term {
 }
 
 /** The terms that layers of the models added in the forward passes of the loss. */
-function termsOf(models: readonly LayersModel[]): Term[] {
+function termsOf(models: readonly ModelLosses[]): Term[] {
   const found = passSums(models, 'term').flatMap(({ layer, sum }) =>
     layer instanceof LossTerm ? [{ layer, name: layer.name, value: sum, weight: layer.weightFor(sum) }] : [],
   );

@@ -1,13 +1,13 @@
-import { addN, cast, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { addN, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
-import { trainedModel } from '../host/model.js';
 import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
-import { appliedLosses, appliedPenalties } from '../host/penalties.js';
+import { appliedLosses } from '../host/penalties.js';
 import { penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalty.js';
 import { notePenalties } from '../host/penalty-notes.js';
 import { builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { describe } from '../util/arguments.js';
+import { asFloat } from '../util/scalars.js';
 
 /**
  * The regularization loss of models, to be added to a loss of your own: the sum of all penalties at the current weights, and on
@@ -29,7 +29,7 @@ import { describe } from '../util/arguments.js';
  */
 export function regularizationLoss(models: LayersModel | readonly LayersModel[]): Scalar {
   const all = checkedModels('regularizationLoss', models);
-  return tidy(() => sumOfPenalties(all));
+  return tidy(() => sumOfPenalties(lossesOf(all)));
 }
 
 /**
@@ -47,11 +47,21 @@ export function checkedModels(caller: string, models: LayersModel | readonly Lay
   );
 }
 
+/** A model with what its step would add. */
+export interface ModelLosses {
+  model: LayersModel;
+  applied: readonly Penalty[];
+}
+
+/** @throws Error if one of the models is not built. */
+export const lossesOf = (models: readonly LayersModel[]): ModelLosses[] =>
+  models.map(builtModel).map((model) => ({ model, applied: appliedLosses(model) }));
+
 /** A new scalar of the active scope. */
-export function sumOfPenalties(models: readonly LayersModel[]): Scalar {
+export function sumOfPenalties(models: readonly ModelLosses[]): Scalar {
   const counted = new Map<unknown, number>();
-  const ofWeights = models.map(builtModel).flatMap((model) => {
-    const all = distinct(appliedPenalties(model).filter(({ kind }) => kind !== 'activity'));
+  const ofWeights = models.flatMap(({ model, applied }) => {
+    const all = distinct(applied.filter(({ kind }) => kind === 'penalty'));
     const left = all.flatMap(({ penalty, calls }): Penalty[] => {
       const before = counted.get(penalty.key) ?? 0;
       counted.set(penalty.key, Math.max(before, calls));
@@ -64,7 +74,7 @@ export function sumOfPenalties(models: readonly LayersModel[]): Scalar {
     ...passSums(models, 'activity').map(({ penalty, sum }) => scaledBy(penalty.factor(), sum)),
   ];
   if (sums.length === 0) return scalar(0);
-  const all = sums.map((sum) => cast<Scalar>(sum, 'float32'));
+  const all = sums.map(asFloat);
   return all.length === 1 ? clone(all[0]!) : addN(all);
 }
 
@@ -85,10 +95,11 @@ interface PassSum {
 }
 
 /** What layers of models computed of what passed through them, each once, also where several of the models hold it. */
-export function passSums(models: readonly LayersModel[], kind: 'activity' | 'term'): PassSum[] {
+export function passSums(models: readonly ModelLosses[], kind: 'activity' | 'term'): PassSum[] {
   const found = new Map<unknown, { penalty: Penalty; calls: number }>();
-  for (const { penalty, calls } of models.flatMap((model) => distinct(passLosses(model)))) {
-    if (penalty.kind !== kind) continue;
+  for (const { penalty, calls } of models.flatMap(({ applied }) =>
+    distinct(applied.filter((loss) => loss.kind === kind)),
+  )) {
     const known = found.get(penalty.key) ?? { penalty, calls };
     const isRepeated = known.penalty.isRepeated || penalty.isRepeated;
     found.set(penalty.key, { penalty: { ...known.penalty, isRepeated }, calls: Math.max(known.calls, calls) });
@@ -101,6 +112,3 @@ export function passSums(models: readonly LayersModel[], kind: 'activity' | 'ter
     return [{ penalty, layer, sum }];
   });
 }
-
-const passLosses = (model: LayersModel): Penalty[] =>
-  appliedLosses(trainedModel(model) ?? model).filter(({ layer }) => isPassLoss(layer));

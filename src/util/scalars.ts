@@ -8,7 +8,9 @@ const joined = (tensors: readonly Tensor[]): Tensor =>
     return areScalars ? stack(floats) : concat(floats.map((tensor) => reshape(tensor, [-1])));
   });
 
-const asFloat = (tensor: Tensor): Tensor => (tensor.dtype === 'float32' ? tensor : cast(tensor, 'float32'));
+/** A tensor itself where it is float32: to cast it would be a kernel, and another one on the way back. */
+export const asFloat = <T extends Tensor>(tensor: T): T =>
+  tensor.dtype === 'float32' ? tensor : cast<T>(tensor, 'float32');
 
 /**
  * Reads the values of several tensors, one after the other, in one transfer from the backend.
