@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { trainStep } from 'tfjs-decomposed-loss';
+import { trainStep, type TrainStepArgs } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
 import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
@@ -98,7 +98,7 @@ describe('weights', () => {
 
   it('by output, in order, by name, or for one output only', async () => {
     const targets = [y(), tf.ones([6, 1])];
-    const step = (sampleWeight: Parameters<typeof trainStep>[3]) => trainStep(twoOutputs(), x(), targets, sampleWeight);
+    const step = (args: Pick<TrainStepArgs, 'sampleWeight'>) => trainStep(twoOutputs(), x(), targets, args);
     const plain = await step({});
     const listed = await step({ sampleWeight: [tf.fill([6], 2), tf.fill([6], 3)] });
     expect(listed.parts['price']).toBeNear(2 * plain.parts['price']!, 1e-5);

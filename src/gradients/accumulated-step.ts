@@ -1,6 +1,7 @@
 import { customGrad, mul, reshape, slice, tidy } from '@tensorflow/tfjs-core';
 import type { Optimizer, Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
-import { registeredVariables, disposingOnThrow } from '../host/gradients.js';
+import { disposingOnThrow } from '../host/gradients.js';
+import { variablesByName } from '../host/optimizer.js';
 import { rememberVariables } from '../host/weights.js';
 import { describe } from '../util/arguments.js';
 
@@ -22,7 +23,7 @@ export interface AccumulatedStep {
  *   seen. Where it throws, all variables are as they were.
  */
 export function makeStep(optimizer: Optimizer, { means, gradients, variables }: AccumulatedStep): void {
-  const all = registeredVariables();
+  const all = Object.values(variablesByName());
   const moved = all.filter(({ name }) => gradients.has(name));
   let evaluations = 0;
   const accumulated = customGrad<Scalar>(() => ({

@@ -1,6 +1,7 @@
 import { add, clone, dispose, keep, tidy, variableGrads as hostVariableGrads } from '@tensorflow/tfjs-core';
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
-import { gradientsOnTape, handOver, registeredVariables, unrecorded } from '../host/gradients.js';
+import { gradientsOnTape, handOver, unrecorded } from '../host/gradients.js';
+import { variablesByName } from '../host/optimizer.js';
 import { checkedLoss, cleanly, computeLoss, type CustomLoss, type CustomLossArgs } from '../loss/custom-loss.js';
 import { lossParts, type LossParts, type LossTensors } from '../loss/loss-parts.js';
 import { checkedVariables, explained, refuseWithinLoss, type Trainable } from '../loss/minimize.js';
@@ -80,7 +81,7 @@ export function variableGrads(loss: CustomLoss, args: VariableGradsArgs = {}): V
 
 /** Kept. A variable that has no penalty has no gradient. */
 function penaltyGradients(regularization: Scalar, variables: readonly Variable[] | undefined): NamedTensorMap {
-  const trainable = (variables ?? registeredVariables()).filter((variable) => variable.trainable);
+  const trainable = (variables ?? Object.values(variablesByName())).filter((variable) => variable.trainable);
   return unrecorded(() =>
     tidy(() => {
       const gradients = gradientsOnTape(regularization, trainable);
@@ -99,7 +100,7 @@ function sumByVariable(
   penalty: NamedTensorMap,
   variables: readonly Variable[] | undefined,
 ): NamedTensorMap {
-  const names = (variables ?? registeredVariables()).map(({ name }) => name);
+  const names = (variables ?? Object.values(variablesByName())).map(({ name }) => name);
   const known = names.filter((name) => data[name] ?? penalty[name]);
   const sums = known.map((name) => {
     const [first, second] = [data[name], penalty[name]];

@@ -71,9 +71,6 @@ export function unrecorded<T>(operations: () => T): T {
   }
 }
 
-/** Every variable there is, in the order of an optimizer's default list. */
-export const registeredVariables = (): Variable[] => Object.values(engine().registeredVariables);
-
 /** Whether gradients are being taken: a loss is running. */
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 

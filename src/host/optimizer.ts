@@ -51,5 +51,5 @@ export function scaledLearningRate(optimizer: Optimizer, factor: number): number
   return c instanceof Tensor ? mul<Scalar>(c, -factor) : (givenLearningRate(optimizer) as number) * factor;
 }
 
-/** Every variable by its name, as optimizers find them. */
-export const variablesByName = (): { readonly [name: string]: Variable | undefined } => engine().registeredVariables;
+/** Every variable there is, by its name, as optimizers find them, in the order of their default list. */
+export const variablesByName = (): { readonly [name: string]: Variable } => engine().registeredVariables;

@@ -4,6 +4,7 @@ import { noteTerm } from '../host/loss-on-tape.js';
 import { registeredClass } from '../host/regularizers.js';
 import { PassLoss } from '../host/pass-loss.js';
 import { checkArguments, describe } from '../util/arguments.js';
+import { describeResult, isScalar } from '../util/scalars.js';
 
 /** What `lossTerm` takes. */
 export interface LossTermArgs {
@@ -95,7 +96,7 @@ export class LossTerm extends PassLoss {
     const value: unknown = this.#loss(inputs);
     if (isScalar(value)) return value;
     throw new Error(
-      `Expected \`loss\` of the \`lossTerm\` \`${this.name}\` to return a scalar, got ${describe(value)}. Take the mean, for ` +
+      `Expected \`loss\` of the \`lossTerm\` \`${this.name}\` to return a scalar, got ${describeResult(value)}. Take the mean, for ` +
         'example with `tf.mean`.',
     );
   }
@@ -126,9 +127,6 @@ function checkWeight(name: string, weight: number): number {
       'that returns a number.',
   );
 }
-
-const isScalar = (value: unknown): value is Scalar =>
-  typeof value === 'object' && value !== null && (value as Partial<Tensor>).rank === 0;
 
 /** Makes `tf.loadLayersModel` accept models with a `lossTerm`. */
 export function registerLossTerm(): void {

@@ -52,7 +52,16 @@ export function minimize(
   loss: CustomLoss,
   args: MinimizeArgs & { returnTensors: true },
 ): LossParts;
-export function minimize(optimizer: Optimizer, loss: CustomLoss, args?: MinimizeArgs): Promise<DecomposedLoss>;
+export function minimize(
+  optimizer: Optimizer,
+  loss: CustomLoss,
+  args?: MinimizeArgs & { returnTensors?: false | undefined },
+): Promise<DecomposedLoss>;
+export function minimize(
+  optimizer: Optimizer,
+  loss: CustomLoss,
+  args: MinimizeArgs,
+): LossParts | Promise<DecomposedLoss>;
 export function minimize(
   optimizer: Optimizer,
   loss: CustomLoss,
@@ -123,7 +132,11 @@ export interface EvaluateLossArgs extends CustomLossArgs {
  * @throws Error, at once, as {@link minimize}.
  */
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs & { returnTensors: true }): LossParts;
-export function evaluateLoss(loss: CustomLoss, args?: EvaluateLossArgs): Promise<DecomposedLoss>;
+export function evaluateLoss(
+  loss: CustomLoss,
+  args?: EvaluateLossArgs & { returnTensors?: false | undefined },
+): Promise<DecomposedLoss>;
+export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs): LossParts | Promise<DecomposedLoss>;
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): LossParts | Promise<DecomposedLoss> {
   checkArguments('evaluateLoss', args, ['models', 'weights', 'returnTensors']);
   refuseWithinLoss('evaluateLoss');

@@ -55,8 +55,14 @@ export async function trainStep(
   model: LayersModel,
   x: NamedTensors,
   y: NamedTensors,
-  args?: TrainStepArgs,
+  args?: TrainStepArgs & { returnTensors?: false | undefined },
 ): Promise<DecomposedLoss>;
+export async function trainStep(
+  model: LayersModel,
+  x: NamedTensors,
+  y: NamedTensors,
+  args: TrainStepArgs,
+): Promise<DecomposedLoss | LossParts>;
 export async function trainStep(
   model: LayersModel,
   x: NamedTensors,
