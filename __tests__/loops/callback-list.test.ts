@@ -145,6 +145,30 @@ describe('a tf.CallbackList that is driven by hand', () => {
     expect(history).toHaveProperty('data_loss');
   });
 
+  it('begins anew where the last one threw before its end: nothing stays watched', async () => {
+    const model = regressor();
+    const { x, y } = batches[0]!;
+    await model.fit(x, y, { verbose: 0 });
+    const before = members(model);
+    const callbacks = [decomposedLoss(), regularizationSchedule(() => 0.5), earlyStopping({ monitor: 'loss' })];
+    for (const fails of [true, true, false]) {
+      const step = async (x: tfjs.Tensor, y: tfjs.Tensor) => {
+        if (fails) throw new Error('the step failed');
+        return (await model.trainOnBatch(x, y)) as number;
+      };
+      const run = train(model, callbacks, { epochs: 1, step });
+      if (fails) await expect(run).rejects.toThrow('the step failed');
+      else expect((await run).epochs[0]).toHaveProperty('data_loss');
+    }
+    expect(members(model)).toEqual(before);
+    await expect(train(model, callbacks, { step: () => Promise.reject(new Error('failed')) })).rejects.toThrow(
+      'failed',
+    );
+    const { history } = await model.fit(x, y, { verbose: 0, callbacks: callbacks as never });
+    expect(history).toHaveProperty('data_loss');
+    expect(members(model)).toEqual(before);
+  });
+
   it.each<[string, (model: tfjs.Sequential) => Promise<unknown>, RegExp]>([
     [
       'without a step',

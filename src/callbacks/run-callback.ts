@@ -35,6 +35,8 @@ export abstract class RunCallback extends Callback {
       if (this.params === params) {
         throw new Error(`Expected \`${this.#name}\` in \`callbacks\` once, got the same one twice. Leave one out.`);
       }
+      // A list that is driven by hand tells nobody that it threw.
+      if (this.#run?.isByHand) this.#run.end?.();
       if (this.#run) {
         throw new Error(
           `Expected each \`${this.#name}\` to be in one training at a time, got one that is in the training of ` +

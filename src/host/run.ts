@@ -37,6 +37,8 @@ export interface Run {
   onBegin(listener: (callbacks: Callbacks) => void): void;
   /** Calls a listener once, when the run is over, however it ends. */
   onEnd(listener: () => void): void;
+  /** Ends a run that the host does not end: of a loop, or of a list that is driven by hand. A second call does nothing. */
+  end?(): void;
 }
 
 /** Runs by the parameters that all of their callbacks are given. */
@@ -118,6 +120,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
   const listeners: Array<(callbacks: Callbacks) => void> = [];
   const ends: Array<() => void> = [];
   const isByHand = !internals(model).isTraining;
+  const end = (): void => ends.splice(0).forEach((listener) => listener());
   const run: Run = {
     models: [model],
     isLoop: false,
@@ -129,10 +132,11 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
     totalKey: 'loss',
     onBegin: (listener) => void listeners.push(listener),
     onEnd: (listener) => (isByHand ? void ends.push(listener) : whenTrainingEnds(model, listener)),
+    ...(isByHand && { end }),
   };
   const release = whenTrainingBegins(params, (list) => {
     list.callbacks = arranged(list.callbacks, run);
-    if (isByHand) whenListEnds(list, () => ends.splice(0).forEach((listener) => listener()));
+    if (isByHand) run.onEnd(whenListEnds(list, end));
     listeners.forEach((listener) => listener(list.callbacks));
   });
   run.onEnd(release);
@@ -208,8 +212,12 @@ function whenTrainingEnds(model: LayersModel, listener: () => void): void {
   });
 }
 
-/** A list that is driven by hand tells its end itself. */
-function whenListEnds(list: CallbackList, listener: () => void): void {
+/**
+ * A list that is driven by hand tells its end itself, unless it throws before.
+ *
+ * @returns Stops listening.
+ */
+function whenListEnds(list: CallbackList, listener: () => void): () => void {
   const release = patch(list, 'onTrainEnd', RANK.watch, (inner) => async (...args) => {
     release();
     try {
@@ -218,4 +226,5 @@ function whenListEnds(list: CallbackList, listener: () => void): void {
       listener();
     }
   });
+  return release;
 }
