@@ -16,6 +16,7 @@ import {
 } from 'tfjs-decomposed-loss';
 import { gradientBalance } from 'tfjs-decomposed-loss/gradients';
 import { lossLogger } from 'tfjs-decomposed-loss/node';
+import { regularizationSchedule } from 'tfjs-decomposed-loss/regularizers';
 import { fitCallbacks } from 'tfjs-decomposed-loss/tfvis';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
@@ -65,11 +66,8 @@ const fitted = (model: tfjs.LayersModel, count: number, callbacks: tfjs.CustomCa
     callbacks: [decomposedLoss(), ...callbacks] as never,
   });
 
-/** What a loop of trained steps does not have: the only output's name is no part in `fit`, and `val_loss` lacks the penalty there. */
-const asInFit = (logs: Logs): Logs =>
-  Object.fromEntries(
-    Object.entries(logs).filter(([key]) => !key.startsWith('data_loss/') && !/^val_(loss|data_loss\/)/.test(key)),
-  );
+/** `val_loss` lacks the penalty in `fit`. */
+const asInFit = (logs: Logs): Logs => Object.fromEntries(Object.entries(logs).filter(([key]) => key !== 'val_loss'));
 
 describe('beside fit', () => {
   it('sends the same events in the same order, with the same logs', async () => {
@@ -228,7 +226,7 @@ describe('callbacks', () => {
     expect(weights()).toEqual(best);
   });
 
-  it('see a stand-in where no model is named, and the model that the first step builds', async () => {
+  it('see a stand-in where no model is named, and a model that is not built before', async () => {
     const seen: unknown[] = [];
     class Spy extends tf.Callback {
       override async onTrainBegin(): Promise<void> {
@@ -380,12 +378,18 @@ describe('bad input', () => {
       /`size` of `loop.validate`.*got NaN/,
     ],
     [
-      'a model that the first step does not build',
-      () => {
-        const models = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
-        return trainingLoop({ models }, async (loop) => loop.step(() => loss));
-      },
+      'a model without layers',
+      () => trainingLoop({ models: [regressor(), tf.sequential()] }, async (loop) => loop.step(() => loss)),
       /Expected `model` to be built, got `sequential_/,
+    ],
+    [
+      'sizes for some validations',
+      loopOf(async (loop) => {
+        await loop.step(() => loss);
+        await loop.validate(() => loss, 3);
+        await loop.validate(() => loss);
+      }),
+      /`size` for all validations of an epoch or for none/,
     ],
     ['a size that is none', loopOf(async (loop) => loop.step(() => loss, 0)), /`size` of `loop.step`/],
     [
@@ -450,14 +454,103 @@ describe('bad input', () => {
     expect(await tensorsLeftByFailing(() => trainingLoop({}, body))).toBe(0);
   });
 
-  it('leaves no tensor of the first step that builds a model, where a callback refuses the loop', async () => {
-    const late = () => tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] })] });
-    const [first, second] = [late(), late()];
-    const run = (models: tfjs.Sequential, callbacks: object[]) =>
-      trainingLoop({ models, callbacks }, (loop) =>
-        loop.step(() => evaluateLoss(() => tf.mean(models.predict(x) as tfjs.Tensor), { models, returnTensors: true })),
-      );
-    await run(first, []);
-    expect(await tensorsLeftByFailing(() => run(second, [gradientBalance()]))).toBe(0);
+  it('leaves no tensor of a step that is not awaited and is done after the end, and tells no callback', async () => {
+    tensors().dispose();
+    const ends = jest.fn(() => Promise.resolve());
+    for (const name of ['step', 'validate'] as const) {
+      let late: Promise<unknown> | undefined;
+      const body = async (loop: TrainingLoop) => {
+        await loop.step(() => loss);
+        late = loop[name](async () => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return tensors();
+        });
+      };
+      const left = await tensorsLeftBy(async () => {
+        await expect(trainingLoop({ callbacks: { onBatchEnd: ends } }, body)).rejects.toThrow(/to await `loop\./);
+        await late;
+      });
+      expect(left).toBe(0);
+    }
+    expect(ends).toHaveBeenCalledTimes(2);
   });
+
+  it('can end an epoch whose logs were refused', async () => {
+    const { history } = await trainingLoop({}, async (loop) => {
+      await loop.step(() => loss);
+      await loop.validate(() => loss);
+      await expect(loop.endEpoch({ val_total_loss: 1 })).rejects.toThrow(/`logs` of `endEpoch`.*got `val_total_loss`/);
+      await loop.endEpoch({ rate: 1 });
+    });
+    expect(history).toMatchObject({ loss: [1], val_loss: [1], rate: [1] });
+  });
+});
+
+describe('models that are not built', () => {
+  const late = () =>
+    tf.sequential({
+      layers: [tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: tf.regularizers.l2({ l2: 1 }) })],
+    });
+  const optimizer = tf.train.sgd(0);
+  const step = (model: tfjs.Sequential) => () =>
+    minimize(optimizer, () => tf.losses.meanSquaredError(y, model.apply(x) as tfjs.Tensor), {
+      models: model,
+      variables: model,
+      returnTensors: true,
+    });
+
+  it('have the factor of a schedule in the first step', async () => {
+    const [model, events] = [late(), recorder()];
+    await trainingLoop(
+      { models: model, callbacks: [regularizationSchedule(() => 0), events.callback] },
+      async (loop) => {
+        await loop.step(async () => step(model)().read());
+      },
+    );
+    const logs = events.events.find(([event]) => event === 'onBatchEnd')![2];
+    expect(logs).toMatchObject({ regularization_strength: 0, regularization_loss: 0 });
+  });
+
+  it('have their best weights restored, also one that no step touches, and are what callbacks see', async () => {
+    for (const order of [0, 1]) {
+      const [a, b] = [late(), late()];
+      const models = order === 0 ? [a, b] : [b, a];
+      const seen: unknown[] = [];
+      class Spy extends tf.Callback {
+        override async onTrainBegin(): Promise<void> {
+          seen.push(this.model);
+        }
+      }
+      const stop = earlyStopping({ monitor: 'loss', restoreBestWeights: true });
+      await trainingLoop({ models, callbacks: [stop, new Spy()] }, async (loop) => {
+        for (let epoch = 0; epoch < 2; epoch += 1) {
+          await loop.step(step(a));
+          await loop.endEpoch();
+        }
+      });
+      expect(seen).toEqual([(models[0] as unknown as { model: unknown }).model]);
+      expect(stop.bestEpoch).toBe(0);
+    }
+  });
+
+  it('leave no tensor where a callback refuses the loop', async () => {
+    const thrower = { onTrainBegin: async () => Promise.reject(new Error('refused')) };
+    for (const callbacks of [gradientBalance(), thrower]) {
+      const models = late();
+      const run = () => trainingLoop({ models, callbacks }, (loop) => loop.step(step(models)));
+      expect(await tensorsLeftByFailing(run)).toBe(0);
+    }
+  });
+});
+
+it('keeps the `val_loss` that the end of an epoch is given', async () => {
+  const model = regressor();
+  const { history } = await trainingLoop(
+    { models: model, callbacks: decomposedLoss({ loss: 'data' }) },
+    async (loop) => {
+      await loop.step(() => trainStep(model, x, y));
+      await loop.endEpoch({ val_loss: 0.5 });
+    },
+  );
+  expect(history['val_loss']).toEqual([0.5]);
 });

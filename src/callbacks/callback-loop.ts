@@ -1,11 +1,10 @@
 import { Tensor, dispose } from '@tensorflow/tfjs-core';
 import { History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
-import { trainedModel } from '../host/model.js';
-import { builtModel } from '../host/trained-model.js';
+import { buildModel } from '../host/trained-model.js';
 import { loopRun, type Callbacks, type LoopRun } from '../host/run.js';
 import type { Logs } from '../logs/log-values.js';
-import { LoopMeans, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
-import { describe, list } from '../util/arguments.js';
+import { LoopMeans, checkEpochLogs, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
+import { describe } from '../util/arguments.js';
 
 /** What the body of a `trainingLoop` is given. Its functions may be taken out of it: `const { step, endEpoch } = loop`. */
 export interface TrainingLoop {
@@ -14,12 +13,16 @@ export interface TrainingLoop {
   /**
    * Makes one batch: tells the callbacks that it begins, runs the step, and tells them what came of it.
    *
-   * @param run - Returns, or resolves to, what `minimize`, `trainStep` or `applyGradients`' `variableGrads(…).loss` gave, or an
-   *   object of several by name. Tensors (`returnTensors`) are taken over, and read once an epoch.
-   * @param size - How many samples the batch has, by which the epoch's means are weighted; for all batches of an epoch or none.
+   * @param run - Makes the step, and returns its loss or a promise of it: what `minimize` or `trainStep` gives, or, where the step is
+   *   `variableGrads` and `optimizer.applyGradients`, the `loss` of the first. Several steps go into one object, by name. Tensors
+   *   (`returnTensors`) are taken over, and read once an epoch.
+   * @param size - How many samples the batch has, by which the epoch's means are weighted; for all steps of an epoch or none.
    */
   step(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void>;
-  /** As `step`, for validation: the means over the batches of an epoch have `val_` before their keys. */
+  /**
+   * As `step`, for validation: the means over the batches of an epoch have `val_` before their keys. `size` is for all validations
+   * of an epoch or none.
+   */
   validate(run: () => Step | NamedSteps | Promise<Step | NamedSteps>, size?: number): Promise<void>;
   /**
    * Ends an epoch.
@@ -52,7 +55,8 @@ export class CallbackLoop {
   #batch = 0;
   #isInEpoch = false;
   #busy: string | undefined;
-  #hasSizes: boolean | undefined;
+  /** Whether the steps and the validations of the epoch have a size. */
+  readonly #hasSizes = new Map<string, boolean>();
   #isOver = false;
 
   constructor(models: readonly LayersModel[], callbacks: Callbacks, counts: EpochCounts) {
@@ -79,14 +83,16 @@ export class CallbackLoop {
     this.#checkSize('step', size);
     await this.#alone('step', async () => {
       const logs: Logs = {};
-      // A model that the first step builds is there only after it.
-      let result = this.#isBuilt() ? undefined : await run();
+      let result: Step | NamedSteps | undefined;
       try {
         await this.#beginEpoch();
         await this.#run!.callbacks.onBatchBegin(this.#batch, logs);
         // As in `fit`, the log of a batch's end is that of its begin.
         const begun = Object.entries(logs).filter(([, value]) => typeof value === 'number');
-        result ??= await run();
+        // The end of a body that does not await the step is an error already.
+        if (this.#isOver) return;
+        result = await run();
+        if (this.#isOver) return;
         Object.assign(logs, { batch: this.#batch, ...(size !== undefined && { size }) });
         const own = logsOf('step', result);
         this.#training.add(new Map([...own, ...begun]), size ?? 1);
@@ -105,6 +111,7 @@ export class CallbackLoop {
     await this.#alone('validate', async () => {
       const result = await run();
       try {
+        if (this.#isOver) return;
         this.#validation.add(logsOf('validate', result), size ?? 1);
       } finally {
         disposeSteps(result);
@@ -117,31 +124,18 @@ export class CallbackLoop {
       if (!this.#isInEpoch) {
         throw new Error('Expected a step in each epoch, got `endEpoch` before one. Call `await loop.step(…)` first.');
       }
+      this.#checkEpochLogs(logs);
       const training = await this.#training.take();
       const validation = await this.#validation.take();
-      const all = new Map<string, number>(training);
       const validated = Array.from(validation, ([key, value]) => [`val_${key}`, value] as const);
       if (validation.has('loss')) validated.push(['val_total_loss', validation.get('loss')!]);
-      for (const [key, value] of validated) {
-        if (all.has(key)) {
-          throw new Error(
-            `Expected the steps of \`loop.step\` to have no key of validation, got \`${key}\`. Rename the step, the part or the metric.`,
-          );
-        }
-        all.set(key, value);
-      }
-      for (const [key, value] of Object.entries(checkedLogs(logs))) {
-        if (all.has(key)) {
-          throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${key}\`. Rename it.`);
-        }
-        all.set(key, value);
-      }
-      const shown: Logs = Object.fromEntries(all);
+      const shown: Logs = { ...Object.fromEntries([...training, ...validated]), ...logs };
+      if (this.#isOver) return shown as { [key: string]: number };
       await this.#run!.callbacks.onEpochEnd(this.#epoch, shown);
       this.#epoch += 1;
       this.#batch = 0;
       this.#isInEpoch = false;
-      this.#hasSizes = undefined;
+      this.#hasSizes.clear();
       return shown as { [key: string]: number };
     });
   }
@@ -184,10 +178,6 @@ export class CallbackLoop {
     }
   }
 
-  #isBuilt(): boolean {
-    return this.#run !== undefined || this.#models.every((one) => trainedModel(one) !== undefined);
-  }
-
   async #beginEpoch(): Promise<void> {
     if (this.#run === undefined) await this.#beginTraining();
     if (this.#isInEpoch) return;
@@ -197,7 +187,7 @@ export class CallbackLoop {
 
   async #beginTraining(): Promise<void> {
     const { epochs, initialEpoch } = this.#counts;
-    const models = this.#models.map(builtModel);
+    const models = this.#models.map(buildModel);
     this.#seen = models[0] ?? standIn();
     const callbacks = [...this.#callbacks, this.history];
     this.#run = loopRun({ models, seen: this.#seen, callbacks, epochs, initialEpoch, metrics: [...LOSSES] });
@@ -211,13 +201,27 @@ export class CallbackLoop {
       );
     }
     const hasSize = size !== undefined;
-    if (name !== 'step') return;
-    if ((this.#hasSizes ?? hasSize) !== hasSize) {
+    if ((this.#hasSizes.get(name) ?? hasSize) !== hasSize) {
+      const all = name === 'step' ? 'steps' : 'validations';
       throw new Error(
-        'Expected `size` for all steps of an epoch or for none, got some with and some without. Pass it always.',
+        `Expected \`size\` for all ${all} of an epoch or for none, got some with and some without. Pass it always.`,
       );
     }
-    this.#hasSizes = hasSize;
+    this.#hasSizes.set(name, hasSize);
+  }
+
+  /** Before anything is taken: after an error that is caught the epoch can be ended again. */
+  #checkEpochLogs(logs: unknown): void {
+    const keys = new Set(this.#training.keys);
+    const validated = this.#validation.keys.map((key) => `val_${key}`);
+    if (validated.includes('val_loss')) validated.push('val_total_loss');
+    const twin = validated.find((key) => keys.has(key));
+    if (twin !== undefined) {
+      throw new Error(
+        `Expected the steps of \`loop.step\` to have no key of validation, got \`${twin}\`. Rename the step, the part or the metric.`,
+      );
+    }
+    checkEpochLogs(logs, new Set([...keys, ...validated]));
   }
 }
 
@@ -225,14 +229,4 @@ export class CallbackLoop {
 function standIn(): LayersModel {
   const inputs = input({ shape: [1], name: 'training_loop_input' });
   return model({ inputs, outputs: inputs, name: 'training_loop' });
-}
-
-function checkedLogs(logs: { [key: string]: number }): { [key: string]: number } {
-  const isRecord = typeof logs === 'object' && logs !== null && !Array.isArray(logs);
-  const wrong = isRecord ? Object.keys(logs).filter((key) => typeof logs[key] !== 'number') : [];
-  if (isRecord && wrong.length === 0) return logs;
-  throw new Error(
-    `Expected \`logs\` of \`endEpoch\` to be an object of numbers, got ${isRecord ? `others in ${list(wrong)}` : describe(logs)}. ` +
-      'Read tensors first.',
-  );
 }

@@ -125,7 +125,8 @@ export class DecomposedLossCallback extends RunCallback {
     const { [this.#keys.dataLoss]: data, [this.#keys.valDataLoss]: valData } = logs;
     if (this.#args.loss === 'data') {
       if (data !== undefined) moveTotal(logs, data);
-      showValidation(logs, valData);
+      const { isLoop, isByHand } = this.run;
+      showValidation(logs, valData, isLoop || isByHand);
     }
     if (this.#args.verbose && data !== undefined) this.#print(this.#line(epoch, logs));
   }
@@ -160,8 +161,13 @@ function moveTotal(logs: Logs, data: number | Scalar): void {
   logs['loss'] = data;
 }
 
-/** The host disposes what is in the logs, so what is replaced is disposed here. Where the data loss cannot be told, there is none. */
-function showValidation(logs: Logs, data: number | Scalar | undefined): void {
+/**
+ * The host disposes what is in the logs, so what is replaced is disposed here. Where the data loss cannot be told, there is none.
+ *
+ * @param isOwn - Whether a `val_loss` without a data loss is the user's, and not the host's.
+ */
+function showValidation(logs: Logs, data: number | Scalar | undefined, isOwn: boolean): void {
+  if (data === undefined && isOwn) return;
   if (typeof logs['val_loss'] === 'object') dispose(logs['val_loss']);
   if (data !== undefined) logs['val_loss'] = data;
   else delete logs['val_loss'];

@@ -27,6 +27,17 @@ export function builtModel(model: LayersModel): LayersModel {
 }
 
 /**
+ * As `builtModel`, of a `Sequential` that is not built too, which knows the shape of its inputs from its first layer. Its weights
+ * are there before, so nothing is drawn or trained by it.
+ *
+ * @throws Error if it has no layers, or is none.
+ */
+export function buildModel(model: LayersModel): LayersModel {
+  if (model instanceof Sequential && model.layers.length > 0 && trainedModel(model) === undefined) model.build();
+  return builtModel(model);
+}
+
+/**
  * As `builtModel`, for what needs the loss.
  *
  * @throws Error also if the model is not compiled, or a layer has an `activityRegularizer`.

@@ -1,7 +1,7 @@
 import { Tensor, type Scalar } from '@tensorflow/tfjs-core';
 import type { LossParts } from '../loss/loss-parts.js';
-import type { DecomposedLoss } from '../loss/parts.js';
-import { describe } from '../util/arguments.js';
+import { isOfOutputs, type DecomposedLoss } from '../loss/parts.js';
+import { describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 
@@ -59,12 +59,12 @@ function isStep(value: unknown): value is Step {
 
 function entriesOf({ total, data, regularization, parts, metrics }: Step): Array<[string, number | Scalar]> {
   const named = Object.entries(parts) as Array<[string, number | Scalar]>;
-  const isUnnamed = named.length === 1 && named[0]![0] === 'loss';
+  const isWhole = named.length === 1 && (named[0]![0] === 'loss' || isOfOutputs(parts));
   return [
     ['loss', total],
     ['data_loss', data],
     ['regularization_loss', regularization],
-    ...(isUnnamed ? [] : named.map(([name, value]): [string, number | Scalar] => [`data_loss/${name}`, value])),
+    ...(isWhole ? [] : named.map(([name, value]): [string, number | Scalar] => [`data_loss/${name}`, value])),
     ...(Object.entries(metrics ?? {}) as Array<[string, number | Scalar]>),
   ];
 }
@@ -73,6 +73,27 @@ function entriesOf({ total, data, regularization, parts, metrics }: Step): Array
 export function disposeSteps(result: unknown): void {
   const steps = isStep(result) ? [result] : typeof result === 'object' && result !== null ? Object.values(result) : [];
   steps.filter(isStep).forEach((step) => 'dispose' in step && step.dispose());
+}
+
+/**
+ * Checks the numbers that the end of an epoch is given for its log.
+ *
+ * @param taken - The keys that the log has by itself.
+ * @throws Error if they are none, or one has such a key.
+ */
+export function checkEpochLogs(logs: unknown, taken: ReadonlySet<string>): void {
+  const isRecord = typeof logs === 'object' && logs !== null && !Array.isArray(logs);
+  const entries = isRecord ? Object.entries(logs) : [];
+  const wrong = entries.flatMap(([key, value]) => (typeof value === 'number' ? [] : [key]));
+  if (!isRecord || wrong.length > 0) {
+    throw new Error(
+      `Expected \`logs\` of \`endEpoch\` to be an object of numbers, got ${isRecord ? `others in ${list(wrong)}` : describe(logs)}. ` +
+        'Read tensors first.',
+    );
+  }
+  const twin = entries.find(([key]) => taken.has(key));
+  if (twin === undefined) return;
+  throw new Error(`Expected \`logs\` of \`endEpoch\` to have names of their own, got \`${twin[0]}\`. Rename it.`);
 }
 
 interface Sum {
@@ -84,6 +105,11 @@ interface Sum {
 export class LoopMeans {
   readonly #numbers = new Map<string, Sum>();
   readonly #tensors = new Map<string, { keys: string[]; mean: WeightedMean; weight: number }>();
+
+  /** The keys that came up. */
+  get keys(): string[] {
+    return [...this.#numbers.keys()];
+  }
 
   /** Adds the log of a batch, whose tensors are only read. */
   add(logs: StepLogs, size: number): void {

@@ -3,7 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { handOver, unrecorded } from '../host/gradients.js';
 import type { StepLoss } from '../host/step.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
-import { nameValues, type DecomposedLoss, type NamedNumbers } from './parts.js';
+import { isOfOutputs, nameValues, noteOutputs, type DecomposedLoss, type NamedNumbers } from './parts.js';
 
 /**
  * A loss in its parts, still on the device: nothing is read until `read`. The tensors are the active tidy's, as those of
@@ -50,7 +50,7 @@ export function lossParts(tensors: LossTensors): LossParts {
     total: own(total),
     data: own(data),
     regularization: own(regularization),
-    parts: ownAll(parts),
+    parts: copied(parts, ownAll),
     weights,
     ...(metrics && { metrics: ownAll(metrics) }),
   };
@@ -86,10 +86,16 @@ export async function readLoss(tensors: LossTensors): Promise<DecomposedLoss> {
     total: numberOf(tensors.total),
     data: numberOf(tensors.data),
     regularization: numberOf(tensors.regularization),
-    parts: numbersOf(tensors.parts),
+    parts: copied(tensors.parts, numbersOf),
     weights: tensors.weights,
     metrics: numbersOf(tensors.metrics ?? {}),
   };
+}
+
+/** Parts in another form, which are those of a compiled model if these are. */
+function copied<T extends object>(parts: NamedTensorMap, copy: (parts: NamedTensorMap) => T): T {
+  const made = copy(parts);
+  return isOfOutputs(parts) ? noteOutputs(made) : made;
 }
 
 export const disposeLoss = (tensors: LossTensors): void => dispose(tensorsOf(tensors));

@@ -2,6 +2,7 @@ import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, numberThings, partNames } from '../host/model.js';
 import type { TermPart } from '../host/loss-on-tape.js';
+import { shared } from '../host/patch.js';
 import type { StepLoss } from '../host/step.js';
 import { groupBy } from '../util/group-by.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
@@ -32,6 +33,17 @@ export interface DecomposedLoss {
    */
   metrics: NamedNumbers;
 }
+
+const outputParts = shared('parts-of-outputs', () => new WeakSet());
+
+/** Notes that some parts are those of the outputs of a compiled model and its terms, which name themselves. */
+export function noteOutputs<T extends object>(parts: T): T {
+  outputParts.add(parts);
+  return parts;
+}
+
+/** Whether parts are those of a compiled model; `fit` does not log a lone one of these, which is the data loss. */
+export const isOfOutputs = (parts: object): boolean => outputParts.has(parts);
 
 /** A named part of the data loss that is no output's, as a number or as a scalar on the device. */
 export interface TermValue<T = number> extends Pick<TermPart, 'layer' | 'name' | 'weight'> {
@@ -69,7 +81,7 @@ export function nameValues<T>(
   const termsByName = groupBy(terms, (term) => termNames[terms.indexOf(term)]);
   const ofTerms = [...termsByName].map(([name, group]) => [name, sum(group.map(({ value }) => value))] as const);
   return {
-    parts: Object.fromEntries([...names.map((name, index) => [name, own[index]!] as const), ...ofTerms]),
+    parts: noteOutputs(Object.fromEntries([...names.map((name, index) => [name, own[index]!] as const), ...ofTerms])),
     weights: Object.fromEntries([
       ...names.map((name) => [name, 1] as const),
       ...[...termsByName].map(([name, group]) => [name, group.at(-1)!.weight] as const),
