@@ -33,6 +33,7 @@ export type { LossParts } from './loss/loss-parts.js';
 export type { LossTermArgs } from './loss/loss-term.js';
 export type { EvaluateLossArgs, MinimizeArgs, Trainable } from './loss/minimize.js';
 export type { DecomposedLoss, NamedNumbers } from './loss/parts.js';
+export type { RegularizationLossArgs } from './loss/regularization-loss.js';
 export type { BatchWeights, TrainStepArgs } from './loss/train-step.js';
 export type { Breakdown } from './regularizers/penalty-groups.js';
 export type { RegularizationTerm } from './regularizers/regularization-terms.js';

@@ -58,7 +58,7 @@ describe.each(functions)('%s', (_, call) => {
     [
       'a Sequential that is not built',
       notBuilt,
-      /Expected `model` to be built, got `encoder` \(a Sequential with 1 layers, not built\)\. Call/,
+      /Expected `model` to be built, got `encoder` \(a Sequential with 1 layer, not built\)\. Call/,
     ],
     ['a Sequential that was changed since', changed, /to be built, got/],
   ])('refuses %s', async (_name, model, message) => {

@@ -43,7 +43,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   #weights: NamedNumbers = {};
 
   constructor(args: AccumulateLossArgs<Batch>) {
-    checkArguments(CALLER, args, ['loss', 'models', 'optimizer', 'variables', 'weights']);
+    checkArguments(CALLER, args, ['loss', 'models', 'optimizer', 'variables', 'weights', 'warn']);
     checkOptimizer(CALLER, args.optimizer);
     checkedLoss(CALLER, args.loss, args);
     this.#args = args;

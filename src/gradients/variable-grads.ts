@@ -43,7 +43,7 @@ export interface VariableGrads {
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs & { apart: true }): Required<VariableGrads>;
 export function variableGrads(loss: CustomLoss, args?: VariableGradsArgs): VariableGrads;
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs = {}): VariableGrads {
-  checkArguments('variableGrads', args, ['models', 'variables', 'weights', 'apart']);
+  checkArguments('variableGrads', args, ['models', 'variables', 'weights', 'apart', 'warn']);
   refuseWithinLoss('variableGrads');
   const checked = checkedLoss('variableGrads', loss, args);
   const variables = checkedVariables('variableGrads', args.variables);

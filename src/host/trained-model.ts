@@ -19,7 +19,7 @@ export function builtModel(model: LayersModel): LayersModel {
   const trained = trainedModel(model);
   if (trained === undefined) {
     throw new Error(
-      `Expected \`model\` to be built, got \`${model.name}\` (a Sequential with ${model.layers.length} layers, ` +
+      `Expected \`model\` to be built, got \`${model.name}\` (a Sequential with ${model.layers.length} layer${model.layers.length === 1 ? '' : 's'}, ` +
         'not built). Call `model.compile(...)` or `model.build()` first.',
     );
   }

@@ -5,7 +5,8 @@ import { inPasses } from '../host/passes.js';
 import { tracePenalties } from '../host/penalty-trace.js';
 import { isOfThisStep, keptOrCopied } from '../host/step.js';
 import { rememberStatistics } from '../host/weights.js';
-import { describe, list } from '../util/arguments.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
+import { checkFlag, describe, list } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar } from '../util/scalars.js';
 import type { LossTensors } from './loss-parts.js';
 import { LossTerm } from './loss-term.js';
@@ -27,6 +28,8 @@ export interface CustomLossArgs {
   models?: LayersModel | readonly LayersModel[] | undefined;
   /** By what each part counts in the data loss; a function is read at each step. Default 1. */
   weights?: Readonly<Record<string, number | (() => number)>> | undefined;
+  /** Whether to warn, once a model, where one declares regularizers that training does not apply. Default `true`. */
+  warn?: boolean | undefined;
 }
 
 /** A custom loss with its arguments, checked. */
@@ -35,10 +38,12 @@ export interface CheckedLoss {
   readonly loss: CustomLoss;
   readonly models: readonly LayersModel[];
   readonly weights: { [part: string]: number | (() => number) };
+  readonly warn: boolean;
 }
 
 /** @throws Error that names the argument. */
-export function checkedLoss(caller: string, loss: CustomLoss, { models, weights = {} }: CustomLossArgs): CheckedLoss {
+export function checkedLoss(caller: string, loss: CustomLoss, args: CustomLossArgs): CheckedLoss {
+  const { models, weights = {}, warn = true } = args;
   if (typeof loss !== 'function') {
     throw new Error(
       `Expected \`loss\` of \`${caller}\` to be a function, got ${describe(loss)}. Pass () => …, which computes the loss.`,
@@ -49,7 +54,8 @@ export function checkedLoss(caller: string, loss: CustomLoss, { models, weights 
       `Expected \`weights\` of \`${caller}\` to be an object of numbers by part, got ${describe(weights)}. Pass {kl: 0.1}.`,
     );
   }
-  return { caller, loss, models: checkedModels(caller, models), weights };
+  checkFlag(caller, 'warn', args.warn);
+  return { caller, loss, models: checkedModels(caller, models), weights, warn };
 }
 
 /**
@@ -60,11 +66,13 @@ export function checkedLoss(caller: string, loss: CustomLoss, { models, weights 
  * @throws Error if the loss is none, or counts a penalty of the models itself.
  */
 export function computeLoss(
-  { caller, loss, models, weights }: CheckedLoss,
+  { caller, loss, models, weights, warn }: CheckedLoss,
   look: (onTape: { data: Scalar; regularization: Scalar }) => void = () => {},
 ): LossTensors {
   const { value, isTraced } = tracePenalties(models, () => inPasses(models, loss));
   const losses = lossesOf(models);
+  // Only now are the models built that the loss itself builds.
+  if (warn) models.forEach(warnOfDroppedRegularizers);
   const terms = termsOf(losses);
   const parts = withTerms(caller, checkedParts(caller, value), terms);
   const twice = Object.entries(parts).find(([, part]) => isTraced(part));

@@ -2,8 +2,7 @@ import { Tensor, Variable, add, dispose, keep, type Optimizer, type Scalar } fro
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model.js';
-import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
-import { checkArguments, checkFlag, describe } from '../util/arguments.js';
+import { checkArguments, describe } from '../util/arguments.js';
 import {
   checkedLoss,
   cleanly,
@@ -24,8 +23,6 @@ export interface MinimizeArgs extends CustomLossArgs {
   variables?: Trainable | readonly Trainable[] | undefined;
   /** Whether to return tensors, from which nothing is read until `read()`. Default `false`: numbers. */
   returnTensors?: boolean | undefined;
-  /** Whether to warn, once a model, where one declares regularizers that training does not apply. Default `true`. */
-  warn?: boolean | undefined;
 }
 
 /**
@@ -69,13 +66,10 @@ export function minimize(
 ): LossParts | Promise<DecomposedLoss> {
   checkOptimizer('minimize', optimizer);
   checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors', 'warn']);
-  checkFlag('minimize', 'warn', args.warn);
   refuseWithinLoss('minimize');
   const checked = checkedLoss('minimize', loss, args);
   const variables = checkedVariables('minimize', args.variables);
   const tensors = step(optimizer, checked, variables);
-  // Only now are the models built that the loss itself builds.
-  if (args.warn !== false) checked.models.forEach(warnOfDroppedRegularizers);
   return returned(tensors, args.returnTensors);
 }
 
@@ -138,7 +132,7 @@ export function evaluateLoss(
 ): Promise<DecomposedLoss>;
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs): LossParts | Promise<DecomposedLoss>;
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): LossParts | Promise<DecomposedLoss> {
-  checkArguments('evaluateLoss', args, ['models', 'weights', 'returnTensors']);
+  checkArguments('evaluateLoss', args, ['models', 'weights', 'returnTensors', 'warn']);
   refuseWithinLoss('evaluateLoss');
   const checked = checkedLoss('evaluateLoss', loss, args);
   const evaluate = (): LossTensors => {

@@ -4,10 +4,17 @@ import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
 import { appliedLosses } from '../host/penalties.js';
 import { penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalty.js';
 import { notePenalties } from '../host/penalty-notes.js';
-import { builtModel } from '../host/trained-model.js';
+import { buildModel, builtModel } from '../host/trained-model.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
-import { describe } from '../util/arguments.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
+import { checkArguments, checkFlag, describe } from '../util/arguments.js';
 import { asFloat } from '../util/scalars.js';
+
+/** What `regularizationLoss` takes in addition to the models. */
+export interface RegularizationLossArgs {
+  /** Whether to warn, once a model, where one declares regularizers that training does not apply. Default `true`. */
+  warn?: boolean | undefined;
+}
 
 /**
  * The regularization loss of models, to be added to a loss of your own: the sum of all penalties at the current weights, and on
@@ -23,12 +30,23 @@ import { asFloat } from '../util/scalars.js';
  * activations is the sum over the passes that the loss made, with `apply`. With `predict`, where a model with several outputs or
  * a shared TimeDistributed is nested, only `minimize` and the other functions that run the loss themselves know the passes.
  *
- * @param models - A built model or several, compiled or not. Only read.
+ * @param models - A model or an array of them, compiled or not. Only read, but for a `Sequential` that is not built yet.
  * @returns A scalar of the active tidy's, else the caller's; 0 where there is no penalty.
- * @throws Error if one of them is not a built `tf.LayersModel`.
+ * @throws Error if one of them is no `tf.LayersModel`, or an empty `Sequential`, or `args` is not understood.
  */
-export function regularizationLoss(models: LayersModel | readonly LayersModel[]): Scalar {
-  const all = checkedModels('regularizationLoss', models);
+export function regularizationLoss(
+  models: LayersModel | readonly LayersModel[],
+  args: RegularizationLossArgs = {},
+): Scalar {
+  if (args instanceof LayersModel) {
+    throw new Error(
+      'Expected several models of `regularizationLoss` to be in an array, got them one after the other. Pass [encoder, decoder].',
+    );
+  }
+  checkArguments('regularizationLoss', args, ['warn']);
+  checkFlag('regularizationLoss', 'warn', args.warn);
+  const all = checkedModels('regularizationLoss', models).map(buildModel);
+  if (args.warn !== false) all.forEach(warnOfDroppedRegularizers);
   return tidy(() => sumOfPenalties(lossesOf(all)));
 }
 
