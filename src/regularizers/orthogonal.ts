@@ -106,7 +106,7 @@ export class OrthogonalRegularizer extends RegularizerBase {
   }
 
   /** What a saved model holds of it, for Keras too. */
-  override getConfig(): { factor: number; mode: OrthogonalMode } {
+  override getConfig(): Pick<OrthogonalRegularizer, 'factor' | 'mode'> {
     return { factor: this.factor, mode: this.mode };
   }
 }
