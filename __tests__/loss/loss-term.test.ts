@@ -1,12 +1,19 @@
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, evaluate, lossTerm, minimize, trainStep } from 'tfjs-decomposed-loss';
+import { combineCallbacks, decomposedLoss, evaluate, lossTerm, minimize, trainStep } from 'tfjs-decomposed-loss';
+import { plotLosses } from 'tfjs-decomposed-loss/charts';
+import { lossAndGradients } from 'tfjs-decomposed-loss/gradients';
+import { lossLogger } from 'tfjs-decomposed-loss/node';
 import {
   addWeightDecay,
   enforceRegularizers,
   fuseRegularizers,
   regularizationSchedule,
 } from 'tfjs-decomposed-loss/regularizers';
-import { tf } from '../helpers/backend';
+import { tensorBoard } from 'tfjs-decomposed-loss/tensorboard';
+import { backend, tf } from '../helpers/backend';
 
 const [x, y] = [() => tf.ones([4, 2]), () => tf.zeros([4, 2])];
 
@@ -134,5 +141,73 @@ describe('a weight that is a function', () => {
     const loss = (): tfjs.Scalar => tf.mean<tfjs.Scalar>(model.apply([x(), x()]) as tfjs.Tensor);
     expect((await minimize(tf.train.sgd(0), loss, { models: model })).weights['kl']).toBeNear(0.1);
     expect(calls()).toBe(1);
+  });
+});
+
+describe.each(['flat', 'nested', 'nested in a Sequential'] as const)('a term in a model that is %s', (kind) => {
+  /** The output is 2, so the loss of the output is 4, and so is the term, which counts half; the kernel's penalty is 0.4. */
+  function model(): tfjs.LayersModel {
+    const input = tf.input({ shape: [2] });
+    const kernelRegularizer = tf.regularizers.l2({ l2: 0.1 });
+    const kernel = { kernelInitializer: 'ones' as const, kernelRegularizer, useBias: false };
+    const dense = tf.layers.dense({ name: 'dense', units: 2, inputShape: [2], ...kernel });
+    const kl = lossTerm({ name: 'kl', weight: 0.5, loss: ([one]) => tf.mean<tfjs.Scalar>(tf.square(one!)) });
+    const out = tf.layers.activation({ name: 'out', activation: 'linear' });
+    const applied = (): tfjs.SymbolicTensor => kl.apply(dense.apply(input)) as tfjs.SymbolicTensor;
+    const within = {
+      flat: () => applied(),
+      nested: () => tf.model({ name: 'inner', inputs: input, outputs: applied() }).apply(input) as tfjs.SymbolicTensor,
+      'nested in a Sequential': () => tf.sequential({ layers: [dense, kl] }).apply(input) as tfjs.SymbolicTensor,
+    };
+    const whole = tf.model({ inputs: input, outputs: out.apply(within[kind]()) as tfjs.SymbolicTensor });
+    whole.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+    return whole;
+  }
+  const BY_HAND = {
+    data: 6,
+    regularization: expect.closeTo(0.4, 6),
+    parts: { out: 4, kl: 4 },
+    weights: { out: 1, kl: 0.5 },
+  };
+
+  it('is in the logs of training and validation, in files and in pictures', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'term-'));
+    const callbacks = combineCallbacks(
+      decomposedLoss(),
+      lossLogger(join(folder, 'log.csv')),
+      ...(backend === 'tensorflow' ? [tensorBoard(join(folder, 'events'))] : []),
+    );
+    const validationData: [tfjs.Tensor, tfjs.Tensor] = [x(), y()];
+    const history = await model().fit(x(), y(), { epochs: 2, batchSize: 3, verbose: 0, validationData, callbacks });
+    const parts = { loss: 6, 'loss/out': 4, 'loss/kl': 4 };
+    for (const prefix of ['data_', 'val_data_']) {
+      for (const [key, value] of Object.entries(parts)) expect(history.history[prefix + key]).toEqual([value, value]);
+    }
+    const [header] = readFileSync(join(folder, 'log.csv'), 'utf8').split('\n');
+    expect(header!.split(',')).toEqual(expect.arrayContaining(['data_loss/kl', 'val_data_loss/kl']));
+    expect(plotLosses(history)).toContain('kl');
+    const runs = backend === 'tensorflow' ? ['train', 'validation'] : [];
+    for (const run of runs) {
+      const events = join(folder, 'events', run);
+      expect(
+        readdirSync(events)
+          .map((file) => readFileSync(join(events, file), 'latin1'))
+          .join(''),
+      ).toContain('data_loss/kl');
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each([false, true])('is a part of the data loss and of its gradient, fused: %s', async (isFused) => {
+    const one = model();
+    if (isFused) fuseRegularizers(one);
+    expect(await trainStep(one, x(), y())).toMatchObject(BY_HAND);
+    expect(await evaluate(one, x(), y())).toMatchObject(BY_HAND);
+    const { loss, data, penalty, dispose } = await lossAndGradients(one, x(), y());
+    expect(loss).toMatchObject(BY_HAND);
+    const [[ofData], [ofPenalty]] = [Object.values(data), Object.values(penalty)] as [[tfjs.Tensor], [tfjs.Tensor]];
+    expect(Array.from(ofData.dataSync())).toEqual([3, 3, 3, 3].map((value) => expect.closeTo(value, 5)));
+    expect(Array.from(ofPenalty.dataSync())).toEqual([0.2, 0.2, 0.2, 0.2].map((value) => expect.closeTo(value, 5)));
+    dispose();
   });
 });
