@@ -2,7 +2,7 @@ import type * as tfjs from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { auditRegularizers, enforceRegularizers, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { placedWeights } from '../../src/regularizers/weight-selection';
-import { tf } from '../helpers/backend';
+import { backend, tf } from '../helpers/backend';
 import { penalty } from '../helpers/float64';
 import { hostGradients } from '../helpers/recorded-gradients';
 import { buildNested, nestedRecipes, type DeclaredTerm } from '../helpers/random-nested-models';
@@ -128,7 +128,10 @@ function expected(one: Case, flaw: Flaws, placeOf: Map<tfjs.LayerVariable, strin
   ];
 }
 
-it('each finding on 500 random models is what the host does, and none is missing', async () => {
+// What the audit says hardly depends on the backend, so the others try fewer.
+const MODELS = backend === 'cpu' ? 500 : 100;
+
+it(`each finding on ${MODELS} random models is what the host does, and none is missing`, async () => {
   let count = 0;
   const disagreements: unknown[] = [];
   await fc.assert(
@@ -149,10 +152,10 @@ it('each finding on 500 random models is what the host does, and none is missing
       if (extra.length + lost.length > 0) disagreements.push({ flaw, extra, lost });
       one.model.dispose();
     }),
-    { numRuns: 500 },
+    { numRuns: MODELS },
   );
   expect(disagreements).toEqual([]);
-  expect(count).toBeGreaterThan(4000);
+  expect(count).toBeGreaterThan(8 * MODELS);
 }, 600_000);
 
 /** What is in one list and not, or not as often, in another. */
