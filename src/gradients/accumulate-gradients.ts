@@ -13,7 +13,7 @@ import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { AccumulatedLoss, type AccumulateLossArgs } from './accumulated-loss.js';
 import { makeStep } from './accumulated-step.js';
 import { gradientPass } from './gradient-pass.js';
-import { MicroBatches, noMicroBatch } from './micro-batches.js';
+import { MicroBatches, keptGradients, noMicroBatch } from './micro-batches.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.
@@ -93,7 +93,7 @@ export class AccumulatedGradients {
     this.#variables = variables;
     this.#terms = terms;
     this.#compiled = compilationOf(trained);
-    dispose([values, parts]);
+    dispose([...values, ...parts, ...gradients.values()]);
   }
 
   /**
@@ -174,11 +174,7 @@ function takeGradients(
   try {
     const { value, grads } = variableGrads(observed, variables);
     if (parts.length === 0) throw foreignStep(model, 'No step was made.');
-    const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
-    return {
-      total: keep(value),
-      result: { gradients: new Map(found.map(([name, one]) => [name, keep(one)])), variables, parts, terms },
-    };
+    return { total: keep(value), result: { gradients: keptGradients(grads), variables, parts, terms } };
   } catch (error) {
     dispose(parts);
     throw error;

@@ -1,4 +1,4 @@
-import { Tensor, dispose, keep, variableGrads } from '@tensorflow/tfjs-core';
+import { Tensor, dispose, variableGrads } from '@tensorflow/tfjs-core';
 import type { Optimizer, Scalar, Variable } from '@tensorflow/tfjs-core';
 import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
 import type { LossTensors } from '../loss/loss-parts.js';
@@ -13,7 +13,7 @@ import type { DecomposedLoss, NamedNumbers } from '../loss/parts.js';
 import { checkArguments, describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
 import { makeStep } from './accumulated-step.js';
-import { MicroBatches, noMicroBatch } from './micro-batches.js';
+import { MicroBatches, keptGradients, noMicroBatch } from './micro-batches.js';
 
 /** What `accumulateGradients` takes for a loss of your own. */
 export interface AccumulateLossArgs<Batch extends unknown[]> extends CustomLossArgs {
@@ -71,8 +71,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
       const { value, grads } = variableGrads(total, this.#variables);
       return { cost: value, grads };
     });
-    const found = Object.entries(result.grads).filter(([, gradient]) => gradient !== null);
-    const gradients = new Map(found.map(([name, gradient]) => [name, keep(gradient)]));
+    const gradients = keptGradients(result.grads);
     try {
       const names = Object.keys(tensors.parts);
       this.#checkNames(names);

@@ -1,4 +1,4 @@
-import { addN, dispose, keep, mul, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { addN, dispose, keep, mul, tidy, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { WeightedMean } from '../util/weighted-mean.js';
 
 /** What micro-batches come to together: means by size of their gradients and of other values, kept on the device. */
@@ -20,7 +20,7 @@ export class MicroBatches {
   /**
    * Adds a micro-batch.
    *
-   * @param gradients - Disposed. A weight that is frozen or freed on the way has one in some of the micro-batches.
+   * @param gradients - Only read. A weight that is frozen or freed on the way has one in some of the micro-batches.
    * @param values - As many each time. Only read.
    */
   add(gradients: ReadonlyMap<string, Tensor>, values: readonly Scalar[], samples: number): void {
@@ -32,7 +32,7 @@ export class MicroBatches {
       const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
       mean.set(name, keep(tidy(() => addN(weighted()))));
     }
-    dispose([...this.#gradients.values(), ...gradients.values()]);
+    dispose([...this.#gradients.values()]);
     this.#gradients = mean;
     this.#samples += samples;
   }
@@ -49,6 +49,12 @@ export class MicroBatches {
     this.#values.dispose();
     this.#samples = 0;
   }
+}
+
+/** The gradients of those variables that have one, by their names: kept, and the caller's to dispose. */
+export function keptGradients(grads: NamedTensorMap): Map<string, Tensor> {
+  const found = Object.entries(grads).filter(([, gradient]) => gradient != null);
+  return new Map(found.map(([name, gradient]) => [name, keep(gradient)]));
 }
 
 /** @param add - How to add one, for the message. */

@@ -1,5 +1,6 @@
 import { dispose, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { EvaluationWatch } from '../host/evaluation.js';
 import { lossNames, partNames } from '../host/model.js';
 import type { Run } from '../host/run.js';
 import { disposeParts, keepParts, type StepLoss } from '../host/step.js';
@@ -12,7 +13,7 @@ import { WeightedMean } from '../util/weighted-mean.js';
 import { BatchWatch } from './batch-watch.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
-import { ValidatedOutputs } from './validated-outputs.js';
+import { watchValidatedOutputs } from './validated-outputs.js';
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {
@@ -24,7 +25,7 @@ export class TrainingRun {
   readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
   readonly #watch: BatchWatch<StepLoss>;
-  readonly #validatedOutputs: ValidatedOutputs | undefined;
+  readonly #validatedOutputs: EvaluationWatch<Scalar[]> | undefined;
   readonly #validatedLayers: EvaluatedLayers | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
   #ofBatch: Scalar[] = [];
@@ -42,7 +43,7 @@ export class TrainingRun {
     const count = model.outputs.length;
     this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
-    this.#validatedOutputs = new ValidatedOutputs(model);
+    this.#validatedOutputs = watchValidatedOutputs(model);
     this.#validatedLayers = new EvaluatedLayers(model);
   }
 
@@ -116,7 +117,7 @@ export class TrainingRun {
     const values = [...this.#run.validationNames.keys()].map((key) => logs[key]);
     this.#validatedOutputs?.close();
     this.#validatedLayers?.close();
-    const outputs = this.#validatedOutputs?.lossesOf(values) ?? [];
+    const outputs = this.#validatedOutputs?.of(values) ?? [];
     const layers = this.#validatedLayers?.meansOf(values) ?? [];
     if (outputs.length === 0) return [];
     if (this.#validated.length === 0) this.#validated.push(this.#penaltyNow());
@@ -168,7 +169,7 @@ export class TrainingRun {
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#watch.end();
-    this.#validatedOutputs?.dispose();
+    this.#validatedOutputs?.end();
     this.#validatedLayers?.dispose();
     dispose([...this.#ofBatch, ...this.#validated]);
     this.#mean.dispose();
