@@ -151,14 +151,14 @@ export const ways: Way[] = [
     name: 'decomposed',
     title: 'decomposedLoss()',
     short: true,
-    prepare: fit(theSame, () => asCallbacks(decomposedLoss())),
+    prepare: fit(theSame, () => asCallbacks(decomposedLoss({ yieldEvery: 'never' }))),
   },
   {
     group: 'watching',
     name: 'breakdown',
     title: "decomposedLoss({breakdown: 'layer'})",
     short: true,
-    prepare: fit(theSame, () => asCallbacks(decomposedLoss({ breakdown: 'layer' }))),
+    prepare: fit(theSame, () => asCallbacks(decomposedLoss({ breakdown: 'layer', yieldEvery: 'never' }))),
   },
   { group: 'cost', name: 'fused', title: 'fuseRegularizers', short: false, prepare: fit(fused) },
   {
@@ -166,7 +166,7 @@ export const ways: Way[] = [
     name: 'fused-decomposed',
     title: 'fuseRegularizers and decomposedLoss()',
     short: true,
-    prepare: fit(fused, () => asCallbacks(decomposedLoss())),
+    prepare: fit(fused, () => asCallbacks(decomposedLoss({ yieldEvery: 'never' }))),
   },
   {
     group: 'cost',
