@@ -13,6 +13,22 @@ const MAY_IMPORT = {
   cli: ['util', 'host', 'regularizers', 'keras', 'audit'],
 };
 
+/** The same within `src/host`, whose own files are for all of its folders. */
+const MAY_IMPORT_IN_HOST = {
+  model: [],
+  penalties: ['model'],
+  run: ['model'],
+  step: ['model', 'penalties', 'run'],
+};
+
+const inHost = Object.entries(MAY_IMPORT_IN_HOST).map(([folder, others]) => ({
+  name: `imports-of-host-${folder}`,
+  comment: `src/host/${folder} may import ${['itself', ...others].join(', ')} and the files of src/host.`,
+  severity: 'error',
+  from: { path: `^src/host/${folder}/` },
+  to: { path: '^src/host/[^/]+/', pathNot: `^src/host/(${[folder, ...others].join('|')})/` },
+}));
+
 const direction = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
   name: `imports-of-${folder}`,
   comment: `src/${folder} may import ${others.length === 0 ? 'itself only' : `itself and ${others.join(', ')}`}.`,
@@ -24,6 +40,7 @@ const direction = Object.entries(MAY_IMPORT).map(([folder, others]) => ({
 export default {
   forbidden: [
     ...direction,
+    ...inHost,
     {
       name: 'known-folders',
       comment: 'A folder of src that is not in MAY_IMPORT has no place in the direction of imports yet.',

@@ -9,4 +9,4 @@ export { tensorBoard } from './callbacks/tensorboard/tensor-board.js';
 
 export type { TensorBoardArgs, TensorBoardCallback } from './callbacks/tensorboard/tensor-board.js';
 export type { EventFileApi } from './callbacks/tensorboard/event-files.js';
-export type { SummaryWriter } from './host/summary-writer.js';
+export type { SummaryWriter } from './host/run/summary-writer.js';

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fitProgressBar } from '../../src/host/progress-bar';
+import { fitProgressBar } from '../../src/host/run/progress-bar';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { backend, tf } from '../helpers/backend';
 import { data, regressor } from '../helpers/models';

@@ -1,7 +1,7 @@
 /** A run of `fit` tells each callback of this library when it is over, however it ends. */
 import type * as tfjs from '@tensorflow/tfjs';
 import { RunCallback } from '../../src/callbacks/run-callback';
-import type { Run } from '../../src/host/run';
+import type { Run } from '../../src/host/run/run';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import '../helpers/backend';
 import { data, regressor } from '../helpers/models';

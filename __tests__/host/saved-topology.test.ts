@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { serialization } from '@tensorflow/tfjs-core';
-import { LayerFailure, modelWithoutWeights, savedKind } from '../../src/host/saved-topology';
+import { LayerFailure, modelWithoutWeights, savedKind } from '../../src/host/model/saved-topology';
 import { tf } from '../helpers/backend';
 
 const dense = (config: object = {}) => ({

@@ -1,9 +1,9 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { declaredPenalties } from '../host/penalties.js';
-import { coefficients, type Regularizer } from '../host/regularizers.js';
-import { builtModel } from '../host/trained-model.js';
-import { layerNames } from '../host/walk.js';
+import { coefficients, type Regularizer } from '../host/model/regularizers.js';
+import { builtModel } from '../host/model/trained-model.js';
+import { layerNames } from '../host/model/walk.js';
+import { declaredPenalties } from '../host/penalties/penalties.js';
 import {
   declaredRegularizers,
   regularizerText,

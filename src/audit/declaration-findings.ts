@@ -1,6 +1,6 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import type { LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import { heldRegularizer, type Regularizer } from '../host/regularizers.js';
+import { heldRegularizer, type Regularizer } from '../host/model/regularizers.js';
 import { regularizerText } from '../regularizers/declared-regularizers.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { groupBy } from '../util/group-by.js';

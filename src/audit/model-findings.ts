@@ -1,8 +1,8 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
-import { givenLearningRate, hostFactory } from '../host/optimizer.js';
-import { appliedPenalties } from '../host/penalties.js';
-import { layerNames, placesInModel } from '../host/walk.js';
-import { movedWeights, trainableAtCompile } from '../host/weights.js';
+import { givenLearningRate, hostFactory } from '../host/model/optimizer.js';
+import { layerNames, placesInModel } from '../host/model/walk.js';
+import { movedWeights, trainableAtCompile } from '../host/model/weights.js';
+import { appliedPenalties } from '../host/penalties/penalties.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { isKernel } from '../regularizers/weight-selection.js';
 import { describe } from '../util/arguments.js';

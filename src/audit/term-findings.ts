@@ -1,5 +1,5 @@
-import { penaltyRule } from '../host/penalty.js';
-import { actingCoefficients, className } from '../host/regularizers.js';
+import { actingCoefficients, className } from '../host/model/regularizers.js';
+import { penaltyRule } from '../host/penalties/penalty.js';
 import { isIdle } from '../regularizers/declared-regularizers.js';
 import { aboutTerm, times, type AuditedModel, type AuditedTerm } from './audited-model.js';
 import type { RegularizationFinding } from './report.js';

@@ -1,5 +1,5 @@
 import { Callback, CustomCallback, type CustomCallbackArgs } from '@tensorflow/tfjs-layers';
-import { ONE_COPY } from '../host/trained-model.js';
+import { ONE_COPY } from '../host/model/trained-model.js';
 import { describe } from '../util/arguments.js';
 
 /** The functions that TensorFlow.js calls on a plain object. */

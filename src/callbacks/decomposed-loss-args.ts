@@ -1,4 +1,4 @@
-import type { YieldEvery } from '../host/run.js';
+import type { YieldEvery } from '../host/run/run.js';
 import type { LogKeyArgs } from '../logs/log-keys.js';
 import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
 import { checkArguments, describe, list } from '../util/arguments.js';

@@ -1,11 +1,11 @@
 import { clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback } from '@tensorflow/tfjs-layers';
-import { fitProgressBar } from '../host/progress-bar.js';
-import type { Run } from '../host/run.js';
+import { fitProgressBar } from '../host/run/progress-bar.js';
+import type { Run } from '../host/run/run.js';
 import { checkAgainstMetrics, renameKeys, resolveLogKeys, type LogKeys } from '../logs/log-keys.js';
 import type { Logs } from '../logs/log-values.js';
-import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { TrainingRun } from '../logs/training-run.js';
+import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { resolveDecomposedLossArgs, TOTAL_LOSS, type DecomposedLossArgs } from './decomposed-loss-args.js';
 import { RunCallback } from './run-callback.js';
 

@@ -1,6 +1,6 @@
 import type { Callback } from '@tensorflow/tfjs-layers';
-import { changePenalties } from '../host/penalty-sums.js';
-import type { Run } from '../host/run.js';
+import type { Run } from '../host/run/run.js';
+import { changePenalties } from '../host/step/penalty-sums.js';
 import type { Logs } from '../logs/log-values.js';
 import { describe } from '../util/arguments.js';
 import { RunCallback } from './run-callback.js';

@@ -1,7 +1,7 @@
 import { Callback, CustomCallback, type LayersModel } from '@tensorflow/tfjs-layers';
+import { ONE_COPY } from '../host/model/trained-model.js';
 import { shared } from '../host/patch.js';
-import { runOf, type Run } from '../host/run.js';
-import { ONE_COPY } from '../host/trained-model.js';
+import { runOf, type Run } from '../host/run/run.js';
 
 /** The parameters of runs that were refused with a reason. */
 const refused = shared('refused', () => new WeakSet());

@@ -1,7 +1,7 @@
 import { auditTopology } from '../audit/audit-regularizers.js';
 import type { RegularizationAudit } from '../audit/report.js';
 import { printable } from '../audit/table.js';
-import { LayerFailure, modelWithoutWeights } from '../host/saved-topology.js';
+import { LayerFailure, modelWithoutWeights } from '../host/model/saved-topology.js';
 import { upgradeTopology } from '../keras/upgrade-topology.js';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';

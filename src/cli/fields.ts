@@ -1,4 +1,4 @@
-import { savedKind } from '../host/saved-topology.js';
+import { savedKind } from '../host/model/saved-topology.js';
 import { isJsonObject, type JsonObject } from './json.js';
 import { UnusableInput, shown } from './unusable.js';
 

@@ -1,4 +1,4 @@
-import { savedKind } from '../host/saved-topology.js';
+import { savedKind } from '../host/model/saved-topology.js';
 import { checkFields } from './fields.js';
 import { checkGraph } from './graph.js';
 import { isJsonObject, type JsonObject } from './json.js';

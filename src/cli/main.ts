@@ -1,7 +1,6 @@
 /// <reference types="node" />
 import { parseArgs } from 'node:util';
 import { printable } from '../audit/table.js';
-import { loadTensorFlow } from './tensorflow.js';
 import { UnusableInput, reason } from './unusable.js';
 
 const USAGE = `Usage: tfjs-decomposed-loss audit path/to/model.json [--json]
@@ -67,4 +66,20 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new UnusableInput(`${reason(error)}\n\n${USAGE.trimEnd()}`);
   }
+}
+
+/**
+ * Loads TensorFlow.js with its own CPU backend, which needs nothing but JavaScript.
+ *
+ * @throws UnusableInput if it is not installed.
+ */
+async function loadTensorFlow(): Promise<void> {
+  const tf = await import('@tensorflow/tfjs').catch((error: unknown) => {
+    throw new UnusableInput(
+      `Expected @tensorflow/tfjs to be installed, and it does not load: ${reason(error)}. ` +
+        'Run `npm install @tensorflow/tfjs`.',
+    );
+  });
+  await tf.setBackend('cpu');
+  await tf.ready();
 }

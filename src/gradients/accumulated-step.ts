@@ -1,8 +1,8 @@
 import { customGrad, mul, reshape, slice, tidy } from '@tensorflow/tfjs-core';
 import type { Optimizer, Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import { disposingOnThrow } from '../host/gradients.js';
-import { variablesByName } from '../host/optimizer.js';
-import { rememberVariables } from '../host/weights.js';
+import { variablesByName } from '../host/model/optimizer.js';
+import { rememberVariables } from '../host/model/weights.js';
 import { describe } from '../util/arguments.js';
 
 /** What a step is made of that was accumulated. */

@@ -1,9 +1,9 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { runStep, standardizeBatch } from '../host/batch.js';
 import { withoutUpdate } from '../host/gradients.js';
-import { foreignStep } from '../host/step.js';
-import { rememberWeights } from '../host/weights.js';
+import { rememberWeights } from '../host/model/weights.js';
+import { runStep, standardizeBatch } from '../host/step/batch.js';
+import { foreignStep } from '../host/step/step.js';
 import { weightingBy } from '../loss/sample-weights.js';
 import type { BatchWeights } from '../loss/train-step.js';
 import { checkArguments, checkData, type NamedTensors } from '../util/arguments.js';

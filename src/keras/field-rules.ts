@@ -1,4 +1,4 @@
-import { registeredClass } from '../host/regularizers.js';
+import { registeredClass } from '../host/model/regularizers.js';
 import { asString, isObject, isSame, objectAt, stringAt, without, type Json, type JsonObject } from './json.js';
 import { refuse, type Place } from './refuse.js';
 

@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { Run } from '../host/run.js';
-import { missedStep, watchSteps, type StepObserver, type StepWatch } from '../host/step.js';
+import type { Run } from '../host/run/run.js';
+import { missedStep, watchSteps, type StepObserver, type StepWatch } from '../host/step/step.js';
 import type { Logs } from './log-values.js';
 
 /** Watches the step of each batch of a run. */

@@ -1,10 +1,11 @@
-import { dispose, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { EvaluationWatch } from '../host/evaluation.js';
-import { lossNames, partNames } from '../host/model.js';
-import type { Run } from '../host/run.js';
-import { disposeParts, keepParts, type StepLoss } from '../host/step.js';
-import { compiledModel, refuseActivityRegularizers } from '../host/trained-model.js';
+import { lossNames, partNames } from '../host/model/model.js';
+import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
+import { evaluatedLosses } from '../host/run/evaluated-values.js';
+import { watchEvaluations, type EvaluationWatch } from '../host/run/evaluation.js';
+import type { Run } from '../host/run/run.js';
+import { disposeParts, keepParts, type StepLoss } from '../host/step/step.js';
 import { EvaluatedLayers } from '../loss/evaluated-layers.js';
 import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
@@ -13,7 +14,6 @@ import { WeightedMean } from '../util/weighted-mean.js';
 import { BatchWatch } from './batch-watch.js';
 import type { LogKeys } from './log-keys.js';
 import type { Logs } from './log-values.js';
-import { watchValidatedOutputs } from './validated-outputs.js';
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {
@@ -183,3 +183,17 @@ const asScalar = (value: number | Scalar): Scalar => (typeof value === 'number' 
 function writeByName(logs: Logs, prefix: string, names: readonly string[], values: readonly number[]): void {
   sumByName(names, values).forEach((value, name) => (logs[`${prefix}/${name}`] = value));
 }
+
+/**
+ * Watches the validations of a run for the data loss, and then, of several outputs, the loss of each, which the caller disposes. The
+ * host computes all of them, but its logs have them under the names of others, without the last ones, or the one under the name
+ * of the other.
+ *
+ * @param model - The model that is trained; it is watched until the watch ends.
+ */
+const watchValidatedOutputs = (model: LayersModel): EvaluationWatch<Scalar[]> =>
+  watchEvaluations<Scalar[]>(model, {
+    begin: () => [],
+    onEnd: (taken, values) => void taken.push(...evaluatedLosses(model, values).map((loss) => keep(clone(loss)))),
+    discard: dispose,
+  });

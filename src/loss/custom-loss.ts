@@ -1,10 +1,10 @@
 import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
-import { inPasses } from '../host/passes.js';
-import { tracePenalties } from '../host/penalty-trace.js';
-import { isOfThisStep, keptOrCopied } from '../host/step.js';
-import { rememberStatistics } from '../host/weights.js';
+import { rememberStatistics } from '../host/model/weights.js';
+import { inPasses } from '../host/penalties/pass-loss.js';
+import { tracePenalties } from '../host/penalties/penalty-trace.js';
+import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkFlag, describe, list } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar } from '../util/scalars.js';

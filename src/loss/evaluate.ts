@@ -1,8 +1,8 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { evaluatedDataIndex } from '../host/evaluated-values.js';
-import { evaluateBatches, type EvaluationDataset } from '../host/evaluation.js';
-import { compiledModel } from '../host/trained-model.js';
+import { compiledModel } from '../host/model/trained-model.js';
+import { evaluatedDataIndex } from '../host/run/evaluated-values.js';
+import { evaluateBatches, type EvaluationDataset } from '../host/run/evaluation.js';
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 import { EvaluatedLayers } from './evaluated-layers.js';

@@ -1,7 +1,7 @@
 import { addN, clone, dispose, keep, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { handOver, unrecorded } from '../host/gradients.js';
-import type { StepLoss } from '../host/step.js';
+import type { StepLoss } from '../host/step/step.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
 import { isOfOutputs, nameValues, noteOutputs, type DecomposedLoss, type NamedNumbers } from './parts.js';
 

@@ -1,8 +1,8 @@
 import { mul, serialization, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { noteTerm } from '../host/loss-on-tape.js';
-import { registeredClass } from '../host/regularizers.js';
-import { PassLoss } from '../host/pass-loss.js';
+import { registeredClass } from '../host/model/regularizers.js';
+import { PassLoss } from '../host/penalties/pass-loss.js';
+import { noteTerm } from '../host/step/loss-on-tape.js';
 import { checkArguments, describe } from '../util/arguments.js';
 import { describeResult, isScalar } from '../util/scalars.js';
 

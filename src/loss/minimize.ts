@@ -1,7 +1,7 @@
 import { Tensor, Variable, add, dispose, keep, type Optimizer, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
-import { trainedModel } from '../host/model.js';
+import { trainedModel } from '../host/model/model.js';
 import { checkArguments, describe } from '../util/arguments.js';
 import {
   checkedLoss,

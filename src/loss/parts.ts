@@ -1,9 +1,9 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames, numberThings, partNames } from '../host/model.js';
-import type { TermPart } from '../host/loss-on-tape.js';
+import { lossNames, numberThings, partNames } from '../host/model/model.js';
 import { shared } from '../host/patch.js';
-import type { StepLoss } from '../host/step.js';
+import type { TermPart } from '../host/step/loss-on-tape.js';
+import type { StepLoss } from '../host/step/step.js';
 import { groupBy } from '../util/group-by.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 

@@ -1,10 +1,10 @@
 import { addN, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
-import { isPassLoss, type PassLoss } from '../host/pass-loss.js';
-import { appliedLosses } from '../host/penalties.js';
-import { penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalty.js';
-import { notePenalties } from '../host/penalty-notes.js';
-import { buildModel, builtModel } from '../host/trained-model.js';
+import { buildModel, builtModel } from '../host/model/trained-model.js';
+import { isPassLoss, type PassLoss } from '../host/penalties/pass-loss.js';
+import { appliedLosses } from '../host/penalties/penalties.js';
+import { notePenalties } from '../host/penalties/penalty-notes.js';
+import { penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalties/penalty.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkFlag, describe } from '../util/arguments.js';

@@ -1,7 +1,7 @@
 import { Tensor, mul, reshape } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import type { Weighting } from '../host/step/batch.js';
 import { describe, list, type NamedTensors } from '../util/arguments.js';
-import type { Weighting } from '../host/batch.js';
 
 /**
  * How to weight the loss of each output, as it comes from the loss function: one value a sample, or a sample and time step.

@@ -1,8 +1,8 @@
 import { dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { runStep, standardizeBatch, type Batch } from '../host/batch.js';
-import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step.js';
-import { compiledModel } from '../host/trained-model.js';
+import { compiledModel } from '../host/model/trained-model.js';
+import { runStep, standardizeBatch, type Batch } from '../host/step/batch.js';
+import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkData, checkFlag, type ClassWeights, type NamedTensors } from '../util/arguments.js';
 import { lossParts, stepTensors, type LossParts } from './loss-parts.js';

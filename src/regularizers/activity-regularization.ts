@@ -12,9 +12,9 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { exactSign } from '../host/abs.js';
-import { registeredClass } from '../host/regularizers.js';
-import { PassLoss } from '../host/pass-loss.js';
+import { registeredClass } from '../host/model/regularizers.js';
+import { exactSign } from '../host/penalties/kernels.js';
+import { PassLoss } from '../host/penalties/pass-loss.js';
 import { describe } from '../util/arguments.js';
 
 type LayerArgs = NonNullable<ConstructorParameters<typeof layers.Layer>[0]>;

@@ -1,10 +1,10 @@
 import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { movedWeights } from '../host/weights.js';
-import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
-import type { Penalty } from '../host/penalty.js';
-import { className, coefficients, type Regularizer } from '../host/regularizers.js';
-import { sourceOf, type PenaltySource } from '../host/penalty-sources.js';
-import { builtModel } from '../host/trained-model.js';
+import { className, coefficients, type Regularizer } from '../host/model/regularizers.js';
+import { builtModel } from '../host/model/trained-model.js';
+import { movedWeights } from '../host/model/weights.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties/penalties.js';
+import { sourceOf, type PenaltySource } from '../host/penalties/penalty-sources.js';
+import type { Penalty } from '../host/penalties/penalty.js';
 import { isOrthogonal } from './orthogonal.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */

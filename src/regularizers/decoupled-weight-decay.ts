@@ -1,8 +1,8 @@
 import { Variable, mul, sub, tidy, type NamedTensorMap, type Optimizer } from '@tensorflow/tfjs-core';
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
-import { givenLearningRate, scaledLearningRate, variablesByName } from '../host/optimizer.js';
+import { givenLearningRate, scaledLearningRate, variablesByName } from '../host/model/optimizer.js';
+import { builtModel } from '../host/model/trained-model.js';
 import { RANK, patch, shared } from '../host/patch.js';
-import { builtModel } from '../host/trained-model.js';
 import { checkArguments, describe, list } from '../util/arguments.js';
 
 /** A variable, a weight of a layer, or all weights of a model. */

@@ -1,11 +1,11 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { trainedModel } from '../host/model.js';
+import { trainedModel } from '../host/model/model.js';
+import { movedWeights } from '../host/model/weights.js';
 import { shared } from '../host/patch.js';
-import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
-import { penaltyRule, type Penalty, type PenaltyRule } from '../host/penalty.js';
-import { isOfRegularizer } from '../host/regularizer-closures.js';
-import { sourceOf, type PenaltySource } from '../host/penalty-sources.js';
-import { movedWeights } from '../host/weights.js';
+import { isOfRegularizer } from '../host/penalties/closures.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties/penalties.js';
+import { sourceOf, type PenaltySource } from '../host/penalties/penalty-sources.js';
+import { penaltyRule, type Penalty, type PenaltyRule } from '../host/penalties/penalty.js';
 import { distinct, isIdle, regularizerText } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 

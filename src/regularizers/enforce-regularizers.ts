@@ -1,11 +1,11 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { withKerasAbs } from '../host/abs.js';
-import { movedWeights } from '../host/weights.js';
-import { appliedPenalties, declaredPenalties } from '../host/penalties.js';
-import { changePenalties } from '../host/penalty-sums.js';
-import type { Penalty } from '../host/penalty.js';
-import { sourceOf } from '../host/penalty-sources.js';
-import { builtModel, changeTrained } from '../host/trained-model.js';
+import { builtModel, changeTrained } from '../host/model/trained-model.js';
+import { movedWeights } from '../host/model/weights.js';
+import { withKerasAbs } from '../host/penalties/kernels.js';
+import { appliedPenalties, declaredPenalties } from '../host/penalties/penalties.js';
+import { sourceOf } from '../host/penalties/penalty-sources.js';
+import type { Penalty } from '../host/penalties/penalty.js';
+import { changePenalties } from '../host/step/penalty-sums.js';
 import { checkArguments, checkFlag } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';

@@ -16,9 +16,8 @@ import {
   unstack,
 } from '@tensorflow/tfjs-core';
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { exactSign } from '../host/abs.js';
 import { unrecorded } from '../host/gradients.js';
-import { l2Loss } from '../host/l2-loss.js';
+import { exactSign, l2Loss } from '../host/penalties/kernels.js';
 import { sumOf } from '../util/scalars.js';
 
 /** A penalty: `factor * (l1 * sum(abs(weight)) + l2 * sum(weight ** 2))`. */

@@ -1,5 +1,5 @@
 import { serialization } from '@tensorflow/tfjs-core';
-import { L1L2, registeredClass } from '../host/regularizers.js';
+import { L1L2, registeredClass } from '../host/model/regularizers.js';
 import { registerActivityRegularization } from './activity-regularization.js';
 import { registerOrthogonal } from './orthogonal.js';
 

@@ -13,8 +13,8 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
-import { withKerasAbs } from '../host/abs.js';
-import { RegularizerBase, className, registeredClass, type Regularizer } from '../host/regularizers.js';
+import { RegularizerBase, className, registeredClass, type Regularizer } from '../host/model/regularizers.js';
+import { withKerasAbs } from '../host/penalties/kernels.js';
 import { checkArguments, describe } from '../util/arguments.js';
 
 /** What `orthogonal` takes. */

@@ -1,9 +1,9 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { numberThings } from '../host/model.js';
-import { appliedPenalties } from '../host/penalties.js';
-import type { Penalty } from '../host/penalty.js';
-import { weightOf, type PenaltySource } from '../host/penalty-sources.js';
-import { layerNames } from '../host/walk.js';
+import { numberThings } from '../host/model/model.js';
+import { layerNames } from '../host/model/walk.js';
+import { appliedPenalties } from '../host/penalties/penalties.js';
+import { weightOf, type PenaltySource } from '../host/penalties/penalty-sources.js';
+import type { Penalty } from '../host/penalties/penalty.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';

@@ -1,9 +1,9 @@
 import { tidy, type Scalar, type serialization } from '@tensorflow/tfjs-core';
 import { regularizers, type LayersModel } from '@tensorflow/tfjs-layers';
-import { appliedPenalties } from '../host/penalties.js';
-import { inspectPenalty, type PenaltySource } from '../host/penalty-sources.js';
-import { actingCoefficients, className } from '../host/regularizers.js';
-import { builtModel, refuseActivityRegularizers } from '../host/trained-model.js';
+import { actingCoefficients, className } from '../host/model/regularizers.js';
+import { builtModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
+import { appliedPenalties } from '../host/penalties/penalties.js';
+import { inspectPenalty, type PenaltySource } from '../host/penalties/penalty-sources.js';
 import { readNumbersSync, sumOfNumbers } from '../util/scalars.js';
 import { distinct } from './declared-regularizers.js';
 import { isOrthogonal } from './orthogonal.js';

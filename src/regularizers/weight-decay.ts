@@ -1,10 +1,10 @@
 import { tidy } from '@tensorflow/tfjs-core';
 import { regularizers, type LayerVariable, type LayersModel } from '@tensorflow/tfjs-layers';
-import { addPenalty } from '../host/added-penalties.js';
-import { appliedPenalties, layersWithPenalties } from '../host/penalties.js';
-import { inspectPenalty, type PenaltySource } from '../host/penalty-sources.js';
-import type { Regularizer } from '../host/regularizers.js';
-import { builtModel } from '../host/trained-model.js';
+import type { Regularizer } from '../host/model/regularizers.js';
+import { builtModel } from '../host/model/trained-model.js';
+import { addPenalty } from '../host/penalties/closures.js';
+import { appliedPenalties, layersWithPenalties } from '../host/penalties/penalties.js';
+import { inspectPenalty, type PenaltySource } from '../host/penalties/penalty-sources.js';
 import { checkArguments, describe } from '../util/arguments.js';
 import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';

@@ -1,5 +1,5 @@
 import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
-import { placesInModel } from '../host/walk.js';
+import { placesInModel } from '../host/model/walk.js';
 import { describe, list } from '../util/arguments.js';
 import { shortName } from './penalty-groups.js';
 

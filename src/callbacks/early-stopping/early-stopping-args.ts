@@ -1,4 +1,4 @@
-import type { Run } from '../../host/run.js';
+import type { Run } from '../../host/run/run.js';
 import { checkArguments, describe, list } from '../../util/arguments.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */

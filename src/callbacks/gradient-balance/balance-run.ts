@@ -2,10 +2,10 @@ import { abs, dispose, divNoNan, keep, max, mul, scalar, sqrt, square, stack, su
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
-import type { LossOnTape } from '../../host/loss-on-tape.js';
-import type { Run } from '../../host/run.js';
-import { compiledModel, refuseActivityRegularizers } from '../../host/trained-model.js';
-import { layersOfWeights } from '../../host/weights.js';
+import { compiledModel, refuseActivityRegularizers } from '../../host/model/trained-model.js';
+import { layersOfWeights } from '../../host/model/weights.js';
+import type { Run } from '../../host/run/run.js';
+import type { LossOnTape } from '../../host/step/loss-on-tape.js';
 import { BatchWatch } from '../../logs/batch-watch.js';
 import type { Logs } from '../../logs/log-values.js';
 import { readNumbers, sumOf } from '../../util/scalars.js';

@@ -1,4 +1,4 @@
-import type { Run } from '../../host/run.js';
+import type { Run } from '../../host/run/run.js';
 import type { Logs } from '../../logs/log-values.js';
 import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { fileURLToPath } from 'node:url';
-import { endedBeforeValidation, type Run } from '../../host/run.js';
+import { endedBeforeValidation, type Run } from '../../host/run/run.js';
 import { readLogs, type Logs } from '../../logs/log-values.js';
 import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';

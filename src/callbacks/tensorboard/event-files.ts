@@ -1,7 +1,7 @@
 /// <reference types="node" />
 import { join } from 'node:path';
 import { Tensor, getBackend, type Scalar } from '@tensorflow/tfjs-core';
-import { withoutLeftovers, type SummaryWriter } from '../../host/summary-writer.js';
+import { withoutLeftovers, type SummaryWriter } from '../../host/run/summary-writer.js';
 
 /** Where the values of one key of the logs are drawn: in the chart `tag`, as the curve `run`. */
 export interface Curve {

@@ -1,5 +1,5 @@
-import { lossNames } from '../../host/model.js';
-import type { Run } from '../../host/run.js';
+import { lossNames } from '../../host/model/model.js';
+import type { Run } from '../../host/run/run.js';
 import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
 import { checkArguments, describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';

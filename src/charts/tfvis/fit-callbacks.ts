@@ -1,6 +1,6 @@
 import { CustomCallback } from '@tensorflow/tfjs-layers';
 import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
-import { runOf } from '../../host/run.js';
+import { runOf } from '../../host/run/run.js';
 import { describe } from '../../util/arguments.js';
 import type { ChartContainer } from './figures.js';
 import { checkLossChartsArgs, lossCharts, type LossChartsArgs } from './loss-charts.js';

@@ -1,6 +1,6 @@
 import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/arguments.js';
+import type { ClassWeights, NamedTensors } from '../../util/arguments.js';
 
 export type Layer = layers.Layer;
 

@@ -1,9 +1,12 @@
 import { tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel, layers } from '@tensorflow/tfjs-layers';
-import { subjectOf } from './added-penalties.js';
-import { internals, trainedModel, type Layer } from './model.js';
+import { internals, trainedModel, type Layer } from '../model/model.js';
+import { isRecurrent, layerCalls, placesIn, type Place } from '../model/walk.js';
+import { shared, unpatched } from '../patch.js';
+import { subjectOf } from './closures.js';
 import { isPassLoss } from './pass-loss.js';
-import { shared, unpatched } from './patch.js';
+import { notePenalties } from './penalty-notes.js';
+import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import {
   isPenalty,
   penaltyRule,
@@ -13,9 +16,6 @@ import {
   type Penalty,
   type PenaltyRule,
 } from './penalty.js';
-import { notePenalties } from './penalty-notes.js';
-import { checkedPenalty, penaltyValue } from './penalty-value.js';
-import { isRecurrent, layerCalls, placesIn, type Place } from './walk.js';
 
 /**
  * What a training step of a model adds to the loss of its outputs, in the order in which it adds it: layer by layer, once for each time

@@ -13,7 +13,7 @@ import {
   type Scalar,
   type Variable,
 } from '@tensorflow/tfjs-core';
-import { unpatched } from './patch.js';
+import { unpatched } from '../patch.js';
 
 /** What makes the host's own optimizers, by their classes. */
 const HOSTS = new Map<Optimizer, string>([

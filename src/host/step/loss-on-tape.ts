@@ -1,11 +1,11 @@
 import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { asFloat } from '../util/scalars.js';
-import { internals } from './model.js';
-import { keepForPass } from './pass-loss.js';
-import { RANK, patch, shared } from './patch.js';
-import { appliedLosses } from './penalties.js';
-import { checkedPenalty } from './penalty-value.js';
+import { asFloat } from '../../util/scalars.js';
+import { internals } from '../model/model.js';
+import { RANK, patch, shared } from '../patch.js';
+import { keepForPass } from '../penalties/pass-loss.js';
+import { appliedLosses } from '../penalties/penalties.js';
+import { checkedPenalty } from '../penalties/penalty-value.js';
 
 /** What the loss of a step is made of, while the gradient tape holds it: total = data + penalties. Only to be read. */
 export interface LossOnTape {

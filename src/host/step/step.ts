@@ -9,11 +9,11 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { unrecorded } from './gradients.js';
+import { unrecorded } from '../gradients.js';
+import { internals } from '../model/model.js';
+import { RANK, onAssign, patch } from '../patch.js';
+import type { Run } from '../run/run.js';
 import { inPass, splitTotal, watchPenalties, type LossOnTape } from './loss-on-tape.js';
-import { internals } from './model.js';
-import { RANK, onAssign, patch } from './patch.js';
-import type { Run } from './run.js';
 
 /** The loss of a step in its parts: kept scalars, which whoever has them disposes. */
 export type StepLoss = Omit<LossOnTape, 'total'>;

@@ -1,5 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames } from './model.js';
+import { lossNames } from '../model/model.js';
 
 /**
  * The place of the true data loss among the values of the host's evaluation. The host returns one running sum an output

@@ -1,11 +1,11 @@
 import { cast, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { internals } from '../model/model.js';
+import { RANK, isPatched, patch } from '../patch.js';
+import { addsThoseOfLayers, appliedLosses } from '../penalties/penalties.js';
+import { checkedPenalty } from '../penalties/penalty-value.js';
+import { changes, isPenalty, penaltySumOf, type Penalty, type PenaltyChange } from '../penalties/penalty.js';
 import { currentPass } from './loss-on-tape.js';
-import { internals } from './model.js';
-import { RANK, isPatched, patch } from './patch.js';
-import { changes, isPenalty, penaltySumOf, type Penalty, type PenaltyChange } from './penalty.js';
-import { checkedPenalty } from './penalty-value.js';
-import { addsThoseOfLayers, appliedLosses } from './penalties.js';
 
 /**
  * The penalties of a trained model at its current weights, each asked for once. Those on activations are left out.

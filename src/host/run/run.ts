@@ -1,7 +1,7 @@
 import { Callback, CallbackList, CustomCallback, History, type LayersModel } from '@tensorflow/tfjs-layers';
+import { internals, trainedModel } from '../model/model.js';
+import { RANK, onAssign, patch, shared } from '../patch.js';
 import { validationNames } from './evaluated-values.js';
-import { internals, trainedModel } from './model.js';
-import { RANK, onAssign, patch, shared } from './patch.js';
 
 /** How often a run gives way to other tasks, as `CustomCallback` has it: `'auto'` is at most every 125 ms. */
 export type YieldEvery = 'auto' | 'batch' | 'epoch' | 'never' | number;

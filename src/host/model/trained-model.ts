@@ -1,7 +1,7 @@
 import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
-import { describe, list } from '../util/arguments.js';
+import { describe, list } from '../../util/arguments.js';
+import { onAssign } from '../patch.js';
 import { hidden, internals, isForeignLayersModel, trainedModel } from './model.js';
-import { onAssign } from './patch.js';
 import { placesInModel } from './walk.js';
 
 /** What to do when the app and this library load two copies of tfjs-layers. */

@@ -1,5 +1,5 @@
 import type { Scalar } from '@tensorflow/tfjs-core';
-import { shared } from './patch.js';
+import { shared } from '../patch.js';
 
 /** A scalar that was computed of a penalty; `source` is the same for all that come from one penalty. */
 export interface PenaltyNote {

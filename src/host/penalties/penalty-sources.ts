@@ -1,10 +1,10 @@
 import { tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { LayerVariable, layers } from '@tensorflow/tfjs-layers';
-import type { Layer } from './model.js';
-import { RANK, onLookUp, patch, shared } from './patch.js';
+import type { Layer } from '../model/model.js';
+import { L1L2, type Regularizer } from '../model/regularizers.js';
+import { RANK, onLookUp, patch, shared } from '../patch.js';
+import { isOfRegularizer } from './closures.js';
 import type { Penalty } from './penalty.js';
-import { isOfRegularizer } from './regularizer-closures.js';
-import { L1L2, type Regularizer } from './regularizers.js';
 
 /** What a penalty was declared as: a regularizer on a weight. */
 export interface PenaltySource {

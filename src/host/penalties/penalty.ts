@@ -1,7 +1,7 @@
 import { mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { Layer } from './model.js';
-import { shared } from './patch.js';
+import type { Layer } from '../model/model.js';
+import { shared } from '../patch.js';
 import { notePenalties } from './penalty-notes.js';
 
 /** One call of one penalty: on a weight, on activations, or a loss that was added by hand. */

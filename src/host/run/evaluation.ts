@@ -1,8 +1,8 @@
 import { Tensor, clone, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { isInLoss } from './gradients.js';
-import { internals, type HostModel } from './model.js';
-import { RANK, patch, shared } from './patch.js';
+import { isInLoss } from '../gradients.js';
+import { internals, type HostModel } from '../model/model.js';
+import { RANK, patch, shared } from '../patch.js';
 
 /** A `tf.data.Dataset` of batches `{xs, ys}`, or its iterator, by what is needed of them. */
 export type EvaluationDataset = Record<'iterator', () => Promise<unknown>> | Record<'next', () => Promise<unknown>>;

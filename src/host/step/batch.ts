@@ -1,8 +1,8 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { ClassWeights, NamedTensors } from '../util/arguments.js';
-import { internals } from './model.js';
-import { RANK, patch } from './patch.js';
+import type { ClassWeights, NamedTensors } from '../../util/arguments.js';
+import { internals } from '../model/model.js';
+import { RANK, patch } from '../patch.js';
 
 /** A batch as the host's step takes it. */
 export interface Batch {

@@ -1,11 +1,11 @@
 import { engine, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
-import { describeResult, isScalar } from '../util/scalars.js';
-import { isInLoss } from './gradients.js';
-import type { Layer } from './model.js';
-import { shared } from './patch.js';
+import { describeResult, isScalar } from '../../util/scalars.js';
+import { isInLoss } from '../gradients.js';
+import type { Layer } from '../model/model.js';
+import type { Place } from '../model/walk.js';
+import { shared } from '../patch.js';
+import { isOfRegularizer } from './closures.js';
 import { notePenalties } from './penalty-notes.js';
-import { isOfRegularizer } from './regularizer-closures.js';
-import type { Place } from './walk.js';
 
 /**
  * A penalty as the host can add it to the loss: a number becomes a scalar, as it does in the host.
