@@ -171,13 +171,17 @@ describe('epochs are numbered on', () => {
   }
 
   it.each(['fit', 'fitDataset'] as const)('in a loop of %s', async (by) => {
+    const log = jest.spyOn(console, 'log').mockImplementation();
     const { steps, callback } = board();
     const model = regressor();
-    const callbacks = [decomposedLoss(), lossLogger(path()), callback];
+    const callbacks = [decomposedLoss({ verbose: true }), lossLogger(path()), callback];
     for (let fit = 0; fit < 3; fit += 1) await trainings[by](model, callbacks);
-    expect([logged(), steps]).toEqual([
+    const printed = log.mock.calls.map(([line]) => String(line).split('  ')[0]);
+    log.mockRestore();
+    expect([logged(), steps, printed]).toEqual([
       [0, 1, 2],
       [0, 1, 2],
+      ['Epoch 1/1', 'Epoch 2', 'Epoch 3'],
     ]);
   });
 

@@ -165,6 +165,16 @@ it('weights the means by size, and each key over the batches that have it', asyn
 });
 
 describe('callbacks', () => {
+  it('print how many epochs there are only where that is known', async () => {
+    const log = jest.spyOn(console, 'log').mockImplementation();
+    const callbacks = decomposedLoss({ verbose: true });
+    await trainingLoop({ callbacks, models: regressor() }, epochs(regressor(), 1));
+    await trainingLoop({ callbacks, models: regressor(), epochs: 1 }, epochs(regressor(), 1));
+    const printed = log.mock.calls.map(([line]) => String(line).split('  ')[0]);
+    log.mockRestore();
+    expect(printed).toEqual(['Epoch 1', 'Epoch 1/1']);
+  });
+
   const folder = mkdtempSync(join(tmpdir(), 'loop-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 

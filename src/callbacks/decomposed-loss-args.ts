@@ -19,7 +19,10 @@ export interface DecomposedLossArgs {
    * on `['loss', 'val_loss']` then compare. `data_loss` and `val_data_loss` stay, and cannot be renamed. Default `'total'`.
    */
   loss?: 'total' | 'data' | undefined;
-  /** Whether to print what the loss is made of, one line per epoch, with `console.log`. Default `false`. */
+  /**
+   * Whether to print what the loss is made of, one line per epoch, with `console.log`. The numbers of the epochs continue over
+   * the runs of one model, for example with `fit({epochs: 1})` in a loop. Default `false`.
+   */
   verbose?: boolean | undefined;
   /** Whether to warn, once per model, if declared regularizers are not applied. Default `true`. */
   warn?: boolean | undefined;

@@ -148,7 +148,10 @@ export class DecomposedLossCallback extends RunCallback {
       valTotalLoss in logs
         ? `   val ${shown(valTotalLoss)} = ${shown(valDataLoss)} + ${shown(valRegularizationLoss)}`
         : '';
-    return `Epoch ${epoch + 1}/${String(this.params['epochs'])}  ${training}${validation}`;
+    const number = this.numberOf(epoch);
+    const { epochs } = this.params;
+    const of = number === epoch && typeof epochs === 'number' ? `/${epochs}` : '';
+    return `Epoch ${number + 1}${of}  ${training}${validation}`;
   }
 }
 
