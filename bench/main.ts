@@ -79,8 +79,7 @@ async function main(): Promise<void> {
     return;
   }
   const timeBrowsers = only === undefined || only.includes('browsers');
-  // A third of the rounds: a software GPU is slow.
-  const browsers = timeBrowsers ? await inBrowsers(Math.ceil(rounds / 3), say) : null;
+  const browsers = timeBrowsers ? await inBrowsers(rounds, say) : null;
   if (timeBrowsers) console.log(browserTable(browsers));
   if (only) return;
 
