@@ -4,15 +4,18 @@ import { readFinding } from './scripts/setup/tfjs-node.mjs';
 /** A `node_modules` whose TensorFlow.js the tests run on instead of the installed one; for the CPU backend only. */
 const otherTfjs = process.env.TFJS_NODE_MODULES;
 
-/** What never asks a backend for a number is tested on one. */
-const WITHOUT_BACKEND = ['cli/.*', 'charts/plot-losses', 'charts/loss-colors'].map((name) => `/${name}.test.ts$`);
+/** What is the same on every backend is tested on one. */
+const ON_ONE_BACKEND = [
+  ...['cli/.*', 'charts/plot-losses', 'charts/loss-colors', 'keras/mutations'],
+  ...['callbacks/yielding', 'callbacks/loss-logger', 'callbacks/combine-callbacks'],
+].map((name) => `/${name}.test.ts$`);
 
 /** One project a backend, all over the same tests; `tensorflow` is tfjs-node. */
 const project = (backend) => ({
   displayName: backend,
   testEnvironment: 'node',
   testMatch: ['<rootDir>/__tests__/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', ...(backend === 'cpu' ? [] : WITHOUT_BACKEND)],
+  testPathIgnorePatterns: ['/node_modules/', ...(backend === 'cpu' ? [] : ON_ONE_BACKEND)],
   globals: { __BACKEND__: backend },
   setupFiles: [
     '<rootDir>/scripts/node-24.cjs',
