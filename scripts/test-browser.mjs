@@ -8,7 +8,7 @@ import { checkBackends } from './browser-test/backends.mjs';
 import { checkKeyboard, checkScreens } from './browser-test/example-access.mjs';
 import { checkDigits, checkFallback } from './browser-test/example-failures.mjs';
 import { checkAudit, checkCharts, checkNumbers, checkShow, checkSlider } from './browser-test/example-page.mjs';
-import { checkReadme } from './browser-test/readme-page.mjs';
+import { checkInstall, checkLiveCharts } from './browser-test/guide-pages.mjs';
 import { trainOutside } from './browser-test/reference.js';
 import { checkModules, checkScripts } from './browser-test/script-page.mjs';
 import { globals } from './build-browser.mjs';
@@ -58,7 +58,8 @@ await main(async () => {
           'All that trains does so on each backend, also in a worker': () => checkBackends(browser, address),
           'The files for <script> have the numbers of tfjs-node': () => checkScripts(browser, address, reference),
           'The modules work with the global tf': () => checkModules(browser, address, reference),
-          "The README's page trains": () => checkReadme(browser, address),
+          'The page of the guide to installing trains': () => checkInstall(browser, address),
+          'The page of the guide to charts draws': () => checkLiveCharts(browser, address),
         }),
         inOrder({
           'One press shows what the loss hides': () => checkShow(browser, address),
