@@ -328,4 +328,66 @@ describe('onAssign', () => {
     host.value = 4;
     expect([host.value, told]).toEqual([4, []]);
   });
+
+  it('takes a member that the object inherits, or that cannot be assigned', () => {
+    const told: unknown[] = [];
+    const host = Object.create({ value: 1 }) as { value: number };
+    const release = ours.onAssign(host, 'value', (value) => void told.push(value));
+    expect(host.value).toBe(1);
+    host.value = 2;
+    release();
+    expect([host.value, own(host)]).toEqual([2, ordinary(2)]);
+
+    const readOnly = { configurable: true, enumerable: false, get: () => 7 };
+    const fixed = Object.defineProperty({} as { value: number }, 'value', readOnly);
+    const end = ours.onAssign(fixed, 'value', (value) => void told.push(value));
+    fixed.value = 3;
+    expect([fixed.value, told]).toEqual([7, [2, 3]]);
+    end();
+    expect(own(fixed)).toMatchObject(readOnly);
+  });
+});
+
+describe('onLookUp', () => {
+  const own = (object: object) => Object.getOwnPropertyDescriptor(object, 'value');
+
+  it.each([true, false])(
+    'tells the object on which a member is looked up, and restores it (enumerable: %s)',
+    (enumerable) => {
+      const prototype = {} as { value: number };
+      const before = { value: 1, configurable: true, enumerable, writable: true };
+      Object.defineProperty(prototype, 'value', before);
+      const host = Object.create(prototype) as typeof prototype;
+      const told: unknown[] = [];
+      const release = ours.onLookUp(prototype, 'value', (object) => void told.push(object));
+      expect([host.value, prototype.value]).toEqual([1, 1]);
+      expect([told[0] === host, told[1] === prototype, told.length]).toEqual([true, true, 2]);
+      expect(own(prototype)).toMatchObject({ configurable: true, enumerable });
+      release();
+      expect([host.value, told.length, own(prototype)]).toEqual([1, 2, before]);
+    },
+  );
+
+  it('asks an accessor for the object on which it is looked up', () => {
+    const prototype = {
+      name: 'prototype',
+      get value() {
+        return this.name;
+      },
+    };
+    const host = Object.create(prototype, { name: { value: 'host' } }) as typeof prototype;
+    const release = ours.onLookUp(prototype, 'value', () => {});
+    expect([host.value, prototype.value]).toEqual(['host', 'prototype']);
+    release();
+    expect([host.value, prototype.value]).toEqual(['host', 'prototype']);
+  });
+
+  it('tells nobody of a member that cannot be changed', () => {
+    const told: unknown[] = [];
+    const fixed = Object.freeze({ value: 1 });
+    const release = ours.onLookUp(fixed, 'value', (object) => void told.push(object));
+    expect(fixed.value).toBe(1);
+    release();
+    expect([fixed.value, told]).toEqual([1, []]);
+  });
 });

@@ -52,9 +52,8 @@ export function patch<T extends object, K extends keyof T>(
     if (!method.layers.includes(layer)) return;
     method.layers.splice(method.layers.indexOf(layer), 1);
     compose(method);
-    const current = Object.getOwnPropertyDescriptor(target, member)?.value as Method | undefined;
-    const isOurs = current !== undefined && patched.get(current) === method;
-    if (method.layers.length === 0 && isOurs) restore(target, member, method.before);
+    const current = Object.getOwnPropertyDescriptor(target, member)?.value as Method;
+    if (method.layers.length === 0 && patched.get(current) === method) restore(target, member, method.before);
   };
 }
 
@@ -161,7 +160,7 @@ function callAll(listeners: Iterable<(value: unknown) => void>, value: unknown):
  */
 export function onLookUp<T extends object>(target: T, member: keyof T, listener: (object: T) => void): () => void {
   const before = Object.getOwnPropertyDescriptor(target, member)!;
-  const isChanged = Reflect.defineProperty(target, member, {
+  Reflect.defineProperty(target, member, {
     configurable: true,
     enumerable: before.enumerable === true,
     get(this: T) {
@@ -169,7 +168,5 @@ export function onLookUp<T extends object>(target: T, member: keyof T, listener:
       return before.get ? (before.get.call(this) as unknown) : (before.value as unknown);
     },
   });
-  return () => {
-    if (isChanged) Object.defineProperty(target, member, before);
-  };
+  return () => void Object.defineProperty(target, member, before);
 }
