@@ -136,10 +136,12 @@ describe('a weight that is a function', () => {
     expect(await weightOf()).toBe(0.25);
   });
 
-  it('is read once in a custom loss', async () => {
+  it('is read once in a custom loss, and is that of the term alone', async () => {
     const { calls, model } = counting();
     const loss = (): tfjs.Scalar => tf.mean<tfjs.Scalar>(model.apply([x(), x()]) as tfjs.Tensor);
-    expect((await minimize(tf.train.sgd(0), loss, { models: model })).weights['kl']).toBeNear(0.1);
+    const { data, weights } = await minimize(tf.train.sgd(0), loss, { models: model });
+    expect(weights).toEqual({ loss: 1, kl: 0.1 });
+    expect(data).toBeNear(4 + 0.1 * 8);
     expect(calls()).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { add, addN, cast, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
 import { rememberStatistics } from '../host/model/weights.js';
@@ -92,17 +92,13 @@ export function computeLoss(
   const regularization = sumOfPenalties(losses);
   const total = models.length === 0 ? data : add<Scalar>(data, regularization);
   look({ data, regularization });
-  return unrecorded(() => {
-    const kept = data === total ? keep(clone(data)) : keptOrCopied(data);
-    const keptPart = (part: Scalar): Scalar => (part === data ? kept : keptOrCopied(asFloat(part)));
-    return {
-      total,
-      data: kept,
-      regularization: keptOrCopied(regularization),
-      parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptPart(part)])),
-      weights: factors,
-    };
-  });
+  return unrecorded(() => ({
+    total,
+    data: keptOrCopied(data),
+    regularization: keptOrCopied(regularization),
+    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(asFloat(part))])),
+    weights: factors,
+  }));
 }
 
 /** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
@@ -120,7 +116,7 @@ export function cleanly<T>({ models }: CheckedLoss, run: () => T): T {
 
 function checkedParts(caller: string, value: unknown): { [part: string]: Scalar } {
   if (isScalar(value)) return { loss: value };
-  const isRecord = typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+  const isRecord = value != null && Object.getPrototypeOf(value) === Object.prototype;
   const entries: Array<[string, unknown]> = isRecord ? Object.entries(value) : [];
   const wrong = entries.find(([name, part]) => !isScalar(part) || name === '' || name in Object.prototype);
   if (entries.length > 0 && wrong === undefined) return value as { [part: string]: Scalar };
@@ -176,7 +172,7 @@ function factorsOf(
       );
     }
     const factor = typeof weight === 'function' ? weight() : weight;
-    if (typeof factor !== 'number' || !Number.isFinite(factor)) {
+    if (!Number.isFinite(factor)) {
       throw new Error(
         `Expected the weight \`${name}\` in \`weights\` of \`${caller}\` to be a finite number, got ${describe(factor)}. Pass ` +
           '1, or a function that returns a number.',
