@@ -3,7 +3,7 @@
  *
  * @module tfjs-decomposed-loss/charts
  */
-export { lossColors } from './charts/palette.js';
+export { lossColors } from './charts/chart.js';
 export { plotLosses } from './charts/plot-losses.js';
 
 export type { ScaleName } from './charts/chart.js';

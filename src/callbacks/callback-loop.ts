@@ -2,7 +2,7 @@ import { Tensor, dispose } from '@tensorflow/tfjs-core';
 import { History, input, model, type LayersModel } from '@tensorflow/tfjs-layers';
 import { buildModel } from '../host/model/trained-model.js';
 import { loopRun, type Callbacks, type LoopRun } from '../host/run/run.js';
-import type { Logs } from '../logs/log-values.js';
+import type { Logs } from '../logs/log-keys.js';
 import { LoopMeans, checkEpochLogs, disposeSteps, logsOf, type NamedSteps, type Step } from '../logs/loop-logs.js';
 import { describe } from '../util/arguments.js';
 

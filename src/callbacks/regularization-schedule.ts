@@ -1,7 +1,7 @@
 import type { Callback } from '@tensorflow/tfjs-layers';
 import type { Run } from '../host/run/run.js';
 import { changePenalties } from '../host/step/penalty-sums.js';
-import type { Logs } from '../logs/log-values.js';
+import type { Logs } from '../logs/log-keys.js';
 import { describe } from '../util/arguments.js';
 import { RunCallback } from './run-callback.js';
 

@@ -1,7 +1,16 @@
 import type { LogKeys } from '../logs/log-keys.js';
-import type { Chart, Series, Values } from './chart.js';
+import {
+  DATA,
+  OTHERS,
+  PARTS,
+  REGULARIZATION,
+  TOTAL,
+  type Chart,
+  type Look,
+  type Series,
+  type Values,
+} from './chart.js';
 import type { LossTable } from './loss-table.js';
-import { DATA, OTHERS, PARTS, REGULARIZATION, TOTAL, type Look } from './palette.js';
 
 /** The chart of the losses: total, data and regularization, and the parts of the data loss, in training and validation. */
 export function lossChart(table: LossTable, keys: LogKeys): Chart {

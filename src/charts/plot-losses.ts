@@ -5,8 +5,7 @@ import { lossChart, partsChart } from './charts-of.js';
 import { lossTable, type LossSource } from './loss-table.js';
 import type { Box } from './svg/marks.js';
 import { heightOf, inWords, panel } from './svg/panel.js';
-import { picture } from './svg/style.js';
-import { svgText, text } from './svg/svg.js';
+import { picture, svgText, text } from './svg/svg.js';
 
 /** What {@link plotLosses} takes. */
 export interface PlotLossesArgs {

@@ -1,15 +1,13 @@
 import { auditTopology } from '../audit/audit-regularizers.js';
-import type { RegularizationAudit } from '../audit/report.js';
-import { printable } from '../audit/table.js';
+import { printable, type RegularizationAudit } from '../audit/report.js';
 import { LayerFailure, modelWithoutWeights } from '../host/model/saved-topology.js';
 import { upgradeTopology } from '../keras/upgrade-topology.js';
 import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
-import type { JsonObject } from './json.js';
+import { isJsonObject, type JsonObject } from './json.js';
 import { checkTopology } from './layers.js';
 import { readTopology } from './model-json.js';
-import { normalizedTopology } from './topology.js';
-import { UnusableInput, named, reason } from './unusable.js';
+import { named, reason, shown, UnusableInput } from './unusable.js';
 
 /**
  * Audits a saved model by its topology alone.
@@ -54,3 +52,59 @@ async function load(path: string, topology: JsonObject): ReturnType<typeof model
     );
   }
 }
+
+/** Keys that mean something to JavaScript itself; no layer has such an argument. */
+const FORBIDDEN = ['__proto__', 'constructor', 'prototype'];
+const LONGEST_KEY = 200;
+/** The code of a Lambda layer takes some thousands. */
+const LONGEST_TEXT = 50_000;
+
+/**
+ * The topology with each key in the one spelling that Keras has: TensorFlow.js takes `inbound_nodes`, `inboundNodes` and
+ * `inbound__nodes` for the same, and what is checked has to be what it reads.
+ *
+ * @throws UnusableInput if a key is there twice, reaches into JavaScript's own objects, or a text is beyond all bounds.
+ */
+function normalizedTopology(path: string, topology: JsonObject): JsonObject {
+  return normalizedObject(path, topology, undefined);
+}
+
+function normalized(path: string, value: unknown, key: string, layer: string | undefined): unknown {
+  if (Array.isArray(value)) return value.map((inner) => normalized(path, inner, key, layer));
+  if (typeof value === 'string' && value.length > LONGEST_TEXT) {
+    throw new UnusableInput(
+      `Expected \`${key}\`${ofLayer(layer)} in ${path} to be a text of at most ${LONGEST_TEXT} characters, got ` +
+        `${value.length}: ${shown(value.slice(0, 80))}.`,
+    );
+  }
+  return isJsonObject(value) ? normalizedObject(path, value, layer) : value;
+}
+
+function normalizedObject(path: string, object: JsonObject, around: string | undefined): JsonObject {
+  const layer = nameOf(object) ?? around;
+  const copy: { [key: string]: unknown } = {};
+  for (const [key, value] of Object.entries(object)) {
+    if ([key, camelCase(key)].some((one) => FORBIDDEN.includes(one)) || key.length > LONGEST_KEY) {
+      throw new UnusableInput(
+        `Expected the keys${ofLayer(layer)} in ${path} to be those of a model, got ${named(key)}.`,
+      );
+    }
+    const name = snakeCase(key);
+    if (Object.hasOwn(copy, name)) {
+      throw new UnusableInput(`Expected \`${name}\`${ofLayer(layer)} in ${path} once, got it again as ${named(key)}.`);
+    }
+    copy[name] = normalized(path, value, name, layer);
+  }
+  return copy;
+}
+
+const nameOf = ({ name, config }: JsonObject): string | undefined =>
+  [name, isJsonObject(config) ? config['name'] : undefined].find((one) => typeof one === 'string');
+
+const ofLayer = (layer: string | undefined): string => (layer === undefined ? '' : ` of layer ${named(layer)}`);
+
+/** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/utils/generic_utils.ts#L123-L133 | toCamelCase} */
+const camelCase = (key: string): string =>
+  key.length < 2 ? key : key.replace(/_+(\w|$)/g, (_, letter: string) => letter.toUpperCase());
+
+const snakeCase = (key: string): string => camelCase(key).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { parseArgs } from 'node:util';
-import { printable } from '../audit/table.js';
+import { printable } from '../audit/report.js';
 import { UnusableInput, reason } from './unusable.js';
 
 const USAGE = `Usage: tfjs-decomposed-loss audit path/to/model.json [--json]

@@ -1,6 +1,6 @@
 /// <reference types="node" />
 import { readFileSync, statSync } from 'node:fs';
-import { printable } from '../audit/table.js';
+import { printable } from '../audit/report.js';
 import { isJsonObject, parseJson, type JsonObject } from './json.js';
 import { UnusableInput, reason, shown } from './unusable.js';
 

@@ -1,4 +1,4 @@
-import { printable } from '../audit/table.js';
+import { printable } from '../audit/report.js';
 
 /** Input that the command cannot use; the message is the sentence that the user reads. */
 export class UnusableInput extends Error {}

@@ -1,5 +1,4 @@
-import { clone, dispose, keep, variableGrads } from '@tensorflow/tfjs-core';
-import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, variableGrads, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded } from '../host/gradients.js';
 import { compilationOf } from '../host/model/model.js';
@@ -11,9 +10,8 @@ import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { AccumulatedLoss, type AccumulateLossArgs } from './accumulated-loss.js';
-import { makeStep } from './accumulated-step.js';
+import { keptGradients, makeStep, MicroBatches, noMicroBatch } from './micro-batches.js';
 import { gradientPass } from './gradient-pass.js';
-import { MicroBatches, keptGradients, noMicroBatch } from './micro-batches.js';
 
 /**
  * One optimizer step on a batch that is too large for the memory, in micro-batches.

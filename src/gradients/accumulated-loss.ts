@@ -1,7 +1,6 @@
-import { Tensor, dispose, variableGrads } from '@tensorflow/tfjs-core';
-import type { Optimizer, Scalar, Variable } from '@tensorflow/tfjs-core';
+import { dispose, Tensor, variableGrads, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
-import type { LossTensors } from '../loss/loss-parts.js';
+import type { DecomposedLoss, LossTensors, NamedNumbers } from '../loss/parts.js';
 import {
   checkOptimizer,
   checkedVariables,
@@ -9,11 +8,9 @@ import {
   refuseWithinLoss,
   type Trainable,
 } from '../loss/minimize.js';
-import type { DecomposedLoss, NamedNumbers } from '../loss/parts.js';
 import { checkArguments, describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
-import { makeStep } from './accumulated-step.js';
-import { MicroBatches, keptGradients, noMicroBatch } from './micro-batches.js';
+import { keptGradients, makeStep, MicroBatches, noMicroBatch } from './micro-batches.js';
 
 /** What `accumulateGradients` takes for a loss of your own. */
 export interface AccumulateLossArgs<Batch extends unknown[]> extends CustomLossArgs {

@@ -1,7 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Run } from '../host/run/run.js';
 import { missedStep, watchSteps, type StepObserver, type StepWatch } from '../host/step/step.js';
-import type { Logs } from './log-values.js';
+import type { Logs } from './log-keys.js';
 
 /** Watches the step of each batch of a run. */
 export class BatchWatch<T> {

@@ -1,6 +1,5 @@
 import { Tensor, type Scalar } from '@tensorflow/tfjs-core';
-import type { LossParts } from '../loss/loss-parts.js';
-import { isOfOutputs, type DecomposedLoss } from '../loss/parts.js';
+import { isOfOutputs, type DecomposedLoss, type LossParts } from '../loss/parts.js';
 import { describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';

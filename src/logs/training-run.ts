@@ -12,8 +12,7 @@ import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty
 import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { BatchWatch } from './batch-watch.js';
-import type { LogKeys } from './log-keys.js';
-import type { Logs } from './log-values.js';
+import type { LogKeys, Logs } from './log-keys.js';
 
 /** One `fit` or `fitDataset` under watch: takes the parts of each step and writes them into the host's logs. */
 export class TrainingRun {

@@ -8,9 +8,8 @@ import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkFlag, describe, list } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar } from '../util/scalars.js';
-import type { LossTensors } from './loss-parts.js';
+import { namesOfTerms, type LossTensors } from './parts.js';
 import { LossTerm } from './loss-term.js';
-import { namesOfTerms } from './parts.js';
 import { checkedModels, lossesOf, passSums, sumOfPenalties, type ModelLosses } from './regularization-loss.js';
 
 /**

@@ -11,8 +11,7 @@ import {
   type CustomLoss,
   type CustomLossArgs,
 } from './custom-loss.js';
-import { lossParts, readLoss, type LossParts, type LossTensors } from './loss-parts.js';
-import type { DecomposedLoss } from './parts.js';
+import { lossParts, readLoss, type DecomposedLoss, type LossParts, type LossTensors } from './parts.js';
 
 /** Weights that an optimizer moves: variables, also as the tensors that `getWeights()` gives, layers' variables, or whole models. */
 export type Trainable = Tensor | LayerVariable | LayersModel;

@@ -5,8 +5,7 @@ import { runStep, standardizeBatch, type Batch } from '../host/step/batch.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkData, checkFlag, type ClassWeights, type NamedTensors } from '../util/arguments.js';
-import { lossParts, stepTensors, type LossParts } from './loss-parts.js';
-import { readStep, type DecomposedLoss } from './parts.js';
+import { lossParts, readStep, stepTensors, type DecomposedLoss, type LossParts } from './parts.js';
 import { weightingBy } from './sample-weights.js';
 
 /** How much each class and each sample of a batch counts. */

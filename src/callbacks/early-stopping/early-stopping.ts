@@ -1,7 +1,7 @@
 import { dispose, keep, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayerVariable } from '@tensorflow/tfjs-layers';
 import { endedBeforeValidation, type Run } from '../../host/run/run.js';
-import { readLogs, type Logs } from '../../logs/log-values.js';
+import { readLogs, type Logs } from '../../logs/log-keys.js';
 import { describe, list } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import {

@@ -1,5 +1,20 @@
-import { abs, dispose, divNoNan, keep, max, mul, scalar, sqrt, square, stack, sum, tidy } from '@tensorflow/tfjs-core';
-import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
+import {
+  abs,
+  dispose,
+  divNoNan,
+  keep,
+  max,
+  mul,
+  scalar,
+  sqrt,
+  square,
+  stack,
+  sum,
+  tidy,
+  type Scalar,
+  type Tensor,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import { compiledModel, refuseActivityRegularizers } from '../../host/model/trained-model.js';
@@ -7,7 +22,7 @@ import { layersOfWeights } from '../../host/model/weights.js';
 import type { Run } from '../../host/run/run.js';
 import type { LossOnTape } from '../../host/step/loss-on-tape.js';
 import { BatchWatch } from '../../logs/batch-watch.js';
-import type { Logs } from '../../logs/log-values.js';
+import type { Logs } from '../../logs/log-keys.js';
 import { readNumbers, sumOf } from '../../util/scalars.js';
 import { WeightedMean } from '../../util/weighted-mean.js';
 

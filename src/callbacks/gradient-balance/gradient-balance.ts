@@ -1,5 +1,5 @@
 import type { Run } from '../../host/run/run.js';
-import type { Logs } from '../../logs/log-values.js';
+import type { Logs } from '../../logs/log-keys.js';
 import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { BalanceRun } from './balance-run.js';

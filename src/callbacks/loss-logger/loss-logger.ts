@@ -1,7 +1,7 @@
 /// <reference types="node" />
 import { fileURLToPath } from 'node:url';
 import { endedBeforeValidation, type Run } from '../../host/run/run.js';
-import { readLogs, type Logs } from '../../logs/log-values.js';
+import { readLogs, type Logs } from '../../logs/log-keys.js';
 import { checkArguments, describe } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { Csv, JsonLines, type Format } from './formats.js';

@@ -1,5 +1,4 @@
-import type { Series } from '../chart.js';
-import type { Look } from '../palette.js';
+import type { Look, Series } from '../chart.js';
 import type { Scale } from './scale.js';
 import { node, px, type SvgNode } from './svg.js';
 

@@ -6,7 +6,7 @@ import { lossChart, metricChart, partsChart } from '../charts-of.js';
 import { drawnNames, numberOf, tableOfRows, type IsDrawn } from '../loss-table.js';
 import type { UnknownLogs } from '../read-log.js';
 import { heightOf, inWords, panel } from '../svg/panel.js';
-import { picture } from '../svg/style.js';
+import { picture } from '../svg/svg.js';
 import { Figures, checkContainer, type ChartContainer } from './figures.js';
 
 /** What {@link lossCharts} takes besides the container. */

@@ -5,10 +5,9 @@ import { isRecurrent, layerCalls, placesIn, type Place } from '../model/walk.js'
 import { shared, unpatched } from '../patch.js';
 import { subjectOf } from './closures.js';
 import { isPassLoss } from './pass-loss.js';
-import { notePenalties } from './penalty-notes.js';
-import { checkedPenalty, penaltyValue } from './penalty-value.js';
 import {
   isPenalty,
+  notePenalties,
   penaltyRule,
   scaled,
   withFactor,
@@ -16,6 +15,7 @@ import {
   type Penalty,
   type PenaltyRule,
 } from './penalty.js';
+import { checkedPenalty, penaltyValue } from './penalty-value.js';
 
 /**
  * What a training step of a model adds to the loss of its outputs, in the order in which it adds it: layer by layer, once for each time

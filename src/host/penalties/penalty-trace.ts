@@ -3,8 +3,7 @@ import { LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { internals, trainedModel } from '../model/model.js';
 import { RANK, patch } from '../patch.js';
 import { appliedLosses } from './penalties.js';
-import { collectNotes, notePenalties } from './penalty-notes.js';
-import { sourceOfNotes } from './penalty.js';
+import { collectNotes, notePenalties, sourceOfNotes } from './penalty.js';
 
 /**
  * Runs a loss on the gradient tape, and tells which scalars depend on a penalty of some models that it computed itself.

@@ -5,7 +5,7 @@ import type { Layer } from '../model/model.js';
 import type { Place } from '../model/walk.js';
 import { shared } from '../patch.js';
 import { isOfRegularizer } from './closures.js';
-import { notePenalties } from './penalty-notes.js';
+import { notePenalties } from './penalty.js';
 
 /**
  * A penalty as the host can add it to the loss: a number becomes a scalar, as it does in the host.
