@@ -1,4 +1,4 @@
-import { add, addN, cast, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
 import { rememberStatistics } from '../host/model/weights.js';
@@ -91,13 +91,18 @@ export function computeLoss(
   const regularization = sumOfPenalties(losses);
   const total = models.length === 0 ? data : add<Scalar>(data, regularization);
   look({ data, regularization });
-  return unrecorded(() => ({
-    total,
-    data: keptOrCopied(data),
-    regularization: keptOrCopied(regularization),
-    parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptOrCopied(asFloat(part))])),
-    weights: factors,
-  }));
+  return unrecorded(() => {
+    // An optimizer that returns no cost disposes the total.
+    const kept = data === total ? keep(clone(data)) : keptOrCopied(data);
+    const keptPart = (part: Scalar): Scalar => (part === data ? kept : keptOrCopied(asFloat(part)));
+    return {
+      total,
+      data: kept,
+      regularization: keptOrCopied(regularization),
+      parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, keptPart(part)])),
+      weights: factors,
+    };
+  });
 }
 
 /** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
