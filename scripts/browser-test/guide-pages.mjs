@@ -43,12 +43,17 @@ export async function checkLiveCharts(browser, address) {
     ...{ bundle: true, format: 'esm', target: 'es2022', write: false, logLevel: 'error' },
   });
   const built = outputFiles[0].text.replaceAll('</script', '<\\/script');
-  await onPage(browser, address, html.replace(script, () => built), async (page) => {
-    await page.waitForFunction(() => {
-      const last = document.querySelector('#charts figure svg')?.textContent ?? '';
-      return document.querySelectorAll('#charts figure svg').length === 2 && last.includes('20');
-    });
-  });
+  await onPage(
+    browser,
+    address,
+    html.replace(script, () => built),
+    async (page) => {
+      await page.waitForFunction(() => {
+        const last = document.querySelector('#charts figure svg')?.textContent ?? '';
+        return document.querySelectorAll('#charts figure svg').length === 2 && last.includes('20');
+      });
+    },
+  );
 }
 
 /** A guide, and the one page that it shows. */
