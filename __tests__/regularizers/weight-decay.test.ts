@@ -1,6 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, evaluate, regularizationTerms } from 'tfjs-decomposed-loss';
-import { type DecayedWeight, addWeightDecay, enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
+import { addWeightDecay, enforceRegularizers, type DecayedWeight } from 'tfjs-decomposed-loss/regularizers';
 import { enforcedCases, kerasCases } from '../fixtures/cases';
 import { kerasCase } from '../fixtures/keras';
 import { isForBackend, tf, trainsConvolutions } from '../helpers/backend';

@@ -49,8 +49,8 @@ export async function checkLiveCharts(browser, address) {
     html.replace(script, () => built),
     async (page) => {
       await page.waitForFunction(() => {
-        const last = document.querySelector('#charts figure svg')?.textContent ?? '';
-        return document.querySelectorAll('#charts figure svg').length === 2 && last.includes('20');
+        const charts = [...document.querySelectorAll('#charts figure svg')];
+        return charts.length === 2 && charts.every(({ textContent }) => textContent.includes('epoch 20'));
       });
     },
   );
@@ -68,8 +68,7 @@ async function onPage(browser, address, html, check) {
   const page = await browser.newPage();
   const errors = [];
   page.on('pageerror', (error) => errors.push(String(error)));
-  const body = `<!doctype html><meta charset="utf-8">${html}`;
-  await page.route(`${address}/guide`, (route) => route.fulfill({ contentType: 'text/html', body }));
+  await page.route(`${address}/guide`, (route) => route.fulfill({ contentType: 'text/html', body: html }));
   await page.route(/^https:/, (route) => {
     const file = FILES[route.request().url()];
     return file ? route.fulfill({ path: path.join(root, file) }) : route.abort();

@@ -135,7 +135,7 @@ const counted = (count: number, noun: string): string => `${count} ${noun}${coun
  * @param rows - Cells in the order of the headings.
  * @returns Lines without spaces at their ends.
  */
-export function table(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
+function table(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
   const all = [headings, ...rows].map((row) => row.map(printable));
   const widths = headings.map((_, column) => all.reduce((width, row) => Math.max(width, row[column]!.length), 0));
   return all

@@ -1,14 +1,5 @@
-import {
-  add,
-  clone,
-  dispose,
-  keep,
-  tidy,
-  variableGrads as hostVariableGrads,
-  type NamedTensorMap,
-  type Scalar,
-  type Variable,
-} from '@tensorflow/tfjs-core';
+import { add, clone, dispose, keep, tidy, variableGrads as hostVariableGrads } from '@tensorflow/tfjs-core';
+import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import { gradientsOnTape, handOver, unrecorded } from '../host/gradients.js';
 import { variablesByName } from '../host/model/optimizer.js';
 import { checkedLoss, cleanly, computeLoss, type CustomLoss, type CustomLossArgs } from '../loss/custom-loss.js';

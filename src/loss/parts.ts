@@ -38,7 +38,7 @@ export interface DecomposedLoss {
 const outputParts = shared('parts-of-outputs', () => new WeakSet());
 
 /** Notes that some parts are those of the outputs of a compiled model and its terms, which name themselves. */
-export function noteOutputs<T extends object>(parts: T): T {
+function noteOutputs<T extends object>(parts: T): T {
   outputParts.add(parts);
   return parts;
 }
@@ -221,7 +221,7 @@ function copied<T extends object>(parts: NamedTensorMap, copy: (parts: NamedTens
   return isOfOutputs(parts) ? noteOutputs(made) : made;
 }
 
-export const disposeLoss = (tensors: LossTensors): void => dispose(tensorsOf(tensors));
+const disposeLoss = (tensors: LossTensors): void => dispose(tensorsOf(tensors));
 
 const tensorsOf = ({ total, data, regularization, parts, metrics = {} }: LossTensors): Tensor[] => [
   ...new Set([total, data, regularization, ...Object.values(parts), ...Object.values(metrics)]),

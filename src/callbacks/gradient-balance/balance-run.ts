@@ -1,20 +1,5 @@
-import {
-  abs,
-  dispose,
-  divNoNan,
-  keep,
-  max,
-  mul,
-  scalar,
-  sqrt,
-  square,
-  stack,
-  sum,
-  tidy,
-  type Scalar,
-  type Tensor,
-  type Variable,
-} from '@tensorflow/tfjs-core';
+import { abs, dispose, divNoNan, keep, max, mul, scalar, sqrt, square, stack, sum, tidy } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../../host/gradients.js';
 import { compiledModel, refuseActivityRegularizers } from '../../host/model/trained-model.js';
