@@ -19,10 +19,8 @@ type Say = Host['say'];
 /** A layer that puts a name around what the layers inside of it say. */
 const named =
   (name: string) =>
-  (inner: Say): Say =>
-    function (this: Host, word) {
-      return `${name}(${inner.call(this, word)})`;
-    };
+  (inner: Say, word: string): string =>
+    `${name}(${inner(word)})`;
 
 const descriptor = (object: object) => Object.getOwnPropertyDescriptor(object, 'say');
 
@@ -80,15 +78,9 @@ describe('layers around a method', () => {
 
   it('are called with the object, and see what is assigned to it', () => {
     const host = Object.assign(new Host(), { prefix: 'x' });
-    const release = ours.patch(
-      host,
-      'say',
-      RANK.watch,
-      (inner) =>
-        function (this: typeof host, word) {
-          return this.prefix + inner.call(this, word);
-        },
-    );
+    const release = ours.patch(host, 'say', RANK.watch, function (inner, word) {
+      return this.prefix + inner(word);
+    });
     host.prefix = 'y';
     expect(host.say('a')).toBe('ya');
     release();
@@ -115,9 +107,9 @@ describe('layers around a method', () => {
     const host = new Host();
     const releases: Array<() => void> = [];
     releases.push(
-      ours.patch(host, 'say', RANK.watch, (inner) => (word) => {
+      ours.patch(host, 'say', RANK.watch, (inner, word) => {
         releases.push(ours.patch(host, 'say', RANK.penalties, named('penalties')));
-        return inner.call(host, word);
+        return inner(word);
       }),
     );
     expect(host.say('a')).toBe('a');
@@ -141,7 +133,7 @@ describe('layers around a method', () => {
   it('of an element of an array leave the array as it was', () => {
     const [one, other] = [(word: string) => `1${word}`, (word: string) => `2${word}`];
     const losses = [one, other];
-    const release = ours.patch(losses, 0, RANK.watch, (inner) => (word) => `watch(${inner(word)})`);
+    const release = ours.patch(losses, 0, RANK.watch, named('watch'));
     expect(losses.map((loss) => loss('a'))).toEqual(['watch(1a)', '2a']);
     release();
     expect(losses).toEqual([one, other]);
@@ -173,7 +165,10 @@ describe('a layer on a prototype and one on an instance', () => {
 });
 
 describe('what something else puts in the place of the member', () => {
-  const foreign = (inner: Say): Say => named('foreign')(inner);
+  const foreign =
+    (inner: Say): Say =>
+    (word) =>
+      named('foreign')(inner, word);
 
   it('stays after the layer is released, and then leads to the original', () => {
     const host = new Host();

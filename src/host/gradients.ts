@@ -14,9 +14,9 @@ export function withoutUpdate<T>(
   instead: (loss: () => Scalar, variables: Variable[]) => Scalar,
   step: () => T,
 ): T {
-  const restore = patch(optimizer, 'minimize', RANK.update, () => (loss, _returnCost, variables) => {
-    return instead(loss, variables!);
-  });
+  const restore = patch(optimizer, 'minimize', RANK.update, (_minimize, loss, _returnCost, variables) =>
+    instead(loss, variables!),
+  );
   try {
     return step();
   } finally {

@@ -26,6 +26,11 @@ interface PatchedMethod {
   layered: Method;
 }
 
+/** What is put around a method: called with its `this`, the method as the layers of lower ranks make it, and the arguments. */
+type Around<T, M> = M extends (...args: infer A) => infer R
+  ? (this: T, inner: (...args: A) => R, ...args: A) => R
+  : never;
+
 /** By the function that replaced the original: it stays the same while layers come and go. */
 const patched = shared('patched', () => new WeakMap<Method, PatchedMethod>());
 
@@ -33,7 +38,6 @@ const patched = shared('patched', () => new WeakMap<Method, PatchedMethod>());
  * Puts a layer around a method of one object.
  *
  * @param target - The object, whose own member the method becomes.
- * @param around - Takes the method as the layers of lower ranks make it, to be called with `this`.
  * @returns Removes the layer; a second call does nothing. After the last layer the member is as it was, unless something
  *   else replaced it since: that stays, and what it kept of ours calls the original.
  */
@@ -41,11 +45,11 @@ export function patch<T extends object, K extends keyof T>(
   target: T,
   member: K,
   rank: Rank,
-  around: (inner: T[K]) => T[K],
+  around: Around<T, T[K]>,
 ): () => void {
   const found = target[member] as Method;
   const method = (Object.hasOwn(target, member) ? patched.get(found) : undefined) ?? replace(target, member, found);
-  const layer = { rank, around: around as unknown as (inner: Method) => Method };
+  const layer = { rank, around: layerOf(around as unknown as Around<unknown, Method>) };
   method.layers.push(layer);
   compose(method);
   return () => {
@@ -56,6 +60,13 @@ export function patch<T extends object, K extends keyof T>(
     if (method.layers.length === 0 && patched.get(current) === method) restore(target, member, method.before);
   };
 }
+
+const layerOf =
+  (around: Around<unknown, Method>) =>
+  (inner: Method): Method =>
+    function (...args) {
+      return around.call(this, (...given) => inner.apply(this, given), ...args);
+    };
 
 /** Whether a method has a layer of a rank. */
 export const isPatched = (method: unknown, rank: Rank): boolean =>

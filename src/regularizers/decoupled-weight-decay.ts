@@ -70,21 +70,15 @@ export function withWeightDecay<O extends Optimizer>(optimizer: O, args: WithWei
   decays.delete(optimizer);
   if (rate === 0) return optimizer;
   let isChecked = chosen !== undefined;
-  const release = patch(
-    optimizer as Optimizer,
-    'applyGradients',
-    RANK.update,
-    (inner) =>
-      function (this: Optimizer, gradients) {
-        if (!isChecked) checkFound(exclude, Object.keys(variablesByName()));
-        isChecked = true;
-        const names = namesWithGradient(gradients as Gradients).filter(
-          (name) => (chosen?.has(name) ?? true) && !exclude.some((entry) => isIn(name, entry)),
-        );
-        decay(optimizer, rate, names);
-        inner.call(this, gradients);
-      },
-  );
+  const release = patch(optimizer as Optimizer, 'applyGradients', RANK.update, (inner, gradients) => {
+    if (!isChecked) checkFound(exclude, Object.keys(variablesByName()));
+    isChecked = true;
+    const names = namesWithGradient(gradients as Gradients).filter(
+      (name) => (chosen?.has(name) ?? true) && !exclude.some((entry) => isIn(name, entry)),
+    );
+    decay(optimizer, rate, names);
+    inner(gradients);
+  });
   decays.set(optimizer, release);
   return optimizer;
 }

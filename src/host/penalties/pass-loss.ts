@@ -205,12 +205,11 @@ export function inPasses<T>(models: readonly LayersModel[], loss: () => T): T {
   }
 }
 
-const asOnePass = <A extends unknown[], R>(inner: (...args: A) => R): ((...args: A) => R) =>
-  function (this: unknown, ...args) {
-    state.running.push({});
-    try {
-      return inner.apply(this, args);
-    } finally {
-      state.running.pop();
-    }
-  };
+function asOnePass<A extends unknown[], R>(inner: (...args: A) => R, ...args: A): R {
+  state.running.push({});
+  try {
+    return inner(...args);
+  } finally {
+    state.running.pop();
+  }
+}

@@ -26,17 +26,11 @@ export const inspectPenalty = ({ layer, declared }: Penalty): { value: Scalar; s
 function inspect(layer: Layer, penalty: () => Scalar): { value: Scalar; source: PenaltySource | null } {
   const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
   const releases = applyOwners(layer).map((owner) =>
-    patch(
-      owner,
-      'apply',
-      RANK.watch,
-      (apply) =>
-        function (this: Regularizer, argument) {
-          const result = apply.call(this, argument);
-          applied.push({ regularizer: this, argument, result });
-          return result;
-        },
-    ),
+    patch(owner, 'apply', RANK.watch, function (apply, argument) {
+      const result = apply(argument);
+      applied.push({ regularizer: this, argument, result });
+      return result;
+    }),
   );
   try {
     const value = penalty();
@@ -124,16 +118,10 @@ interface LookUp {
 function lookUp(closures: ReadonlyArray<() => Scalar>, owners: readonly Regularizer[]): LookUp[] {
   let found: LookUp = {};
   const releases = [
-    patch(
-      LayerVariable.prototype,
-      'read',
-      RANK.watch,
-      () =>
-        function (this: LayerVariable): never {
-          found.weight = this;
-          throw INTERRUPTED;
-        },
-    ),
+    patch(LayerVariable.prototype, 'read', RANK.watch, function () {
+      found.weight = this;
+      throw INTERRUPTED;
+    }),
     ...owners.map((owner) => onLookUp(owner, 'apply', (regularizer) => (found.regularizer = regularizer))),
   ];
   try {

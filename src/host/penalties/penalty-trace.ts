@@ -33,29 +33,17 @@ function noting<T>(run: () => T): T {
       if (value instanceof Tensor) notePenalties([sources[place]], value as Scalar);
     });
   const releases = [
-    patch(
-      layers.Layer.prototype,
-      'calculateLosses',
-      RANK.watch,
-      (inner) =>
-        function (this: layers.Layer) {
-          const values = inner.call(this);
-          noteEach(this.losses, values);
-          return values;
-        },
-    ),
+    patch(layers.Layer.prototype, 'calculateLosses', RANK.watch, function (inner) {
+      const values = inner();
+      noteEach(this.losses, values);
+      return values;
+    }),
     // A layer with a method of its own is seen only through the model that asks it.
-    patch(
-      internals(LayersModel.prototype),
-      'calculateLosses',
-      RANK.watch,
-      (inner) =>
-        function (this: unknown) {
-          const values = inner.call(this);
-          noteEach(appliedLosses(this as LayersModel).map(sourceOfNotes), values);
-          return values;
-        },
-    ),
+    patch(internals(LayersModel.prototype), 'calculateLosses', RANK.watch, function (inner) {
+      const values = inner();
+      noteEach(appliedLosses(this as unknown as LayersModel).map(sourceOfNotes), values);
+      return values;
+    }),
   ];
   try {
     return run();

@@ -92,7 +92,7 @@ export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObse
       const { batches } = observer;
       if (batches === undefined) return test(data);
       let isTaken = false;
-      const release = patch(host.lossFunctions, 0, RANK.watch, (loss) => (yTrue, yPred) => {
+      const release = patch(host.lossFunctions, 0, RANK.watch, (loss, yTrue, yPred) => {
         if (!isTaken && running.has(taken)) batches.onBatch(taken, data[0]!.shape[0] ?? 1);
         isTaken = true;
         return loss(yTrue, yPred);
@@ -105,61 +105,43 @@ export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObse
     };
   let opened: T | undefined;
   const releases = [
-    patch(
-      host,
-      'testLoop',
-      RANK.watch,
-      (inner) =>
-        function (this: unknown, test, ...args) {
-          const taken = begin();
-          if (taken === undefined) return inner.call(this, test, ...args);
-          try {
-            const values = inner.call(this, watched(taken, test), ...args);
-            finish(taken, values);
-            return values;
-          } catch (error) {
-            discard(taken);
-            throw error;
-          }
-        },
-    ),
-    patch(
-      host,
-      'makeTestFunction',
-      RANK.watch,
-      (make) =>
-        function (this: unknown) {
-          make.call(this);
-          if (opened === undefined) return;
-          const test = host.testFunction;
-          host.testFunction = watched(opened, test);
-          originals.set(host.testFunction, test);
-          opened = undefined;
-        },
-    ),
-    patch(
-      host,
-      'evaluateDataset',
-      RANK.watch,
-      (inner) =>
-        async function (this: unknown, dataset, args) {
-          const taken = begin();
-          if (taken === undefined) return inner.call(this, dataset, args);
-          try {
-            opened = taken;
-            const evaluating = inner.call(this, dataset, args);
-            // The host has looked its test function up by now.
-            opened = undefined;
-            while (originals.has(host.testFunction)) host.testFunction = originals.get(host.testFunction)!;
-            const values = await evaluating;
-            finish(taken, values);
-            return values;
-          } catch (error) {
-            discard(taken);
-            throw error;
-          }
-        },
-    ),
+    patch(host, 'testLoop', RANK.watch, (inner, test, ...args) => {
+      const taken = begin();
+      if (taken === undefined) return inner(test, ...args);
+      try {
+        const values = inner(watched(taken, test), ...args);
+        finish(taken, values);
+        return values;
+      } catch (error) {
+        discard(taken);
+        throw error;
+      }
+    }),
+    patch(host, 'makeTestFunction', RANK.watch, (make) => {
+      make();
+      if (opened === undefined) return;
+      const test = host.testFunction;
+      host.testFunction = watched(opened, test);
+      originals.set(host.testFunction, test);
+      opened = undefined;
+    }),
+    patch(host, 'evaluateDataset', RANK.watch, async (inner, dataset, args) => {
+      const taken = begin();
+      if (taken === undefined) return inner(dataset, args);
+      try {
+        opened = taken;
+        const evaluating = inner(dataset, args);
+        // The host has looked its test function up by now.
+        opened = undefined;
+        while (originals.has(host.testFunction)) host.testFunction = originals.get(host.testFunction)!;
+        const values = await evaluating;
+        finish(taken, values);
+        return values;
+      } catch (error) {
+        discard(taken);
+        throw error;
+      }
+    }),
   ];
   const clear = (): void => {
     over.forEach(({ taken }) => observer.discard(taken));
@@ -194,17 +176,11 @@ export function watchEvaluations<T>(model: LayersModel, observer: EvaluationObse
  */
 export function keepActivations(model: LayersModel, isNeeded: () => boolean): () => void {
   const releases = model.layers.map((layer) =>
-    patch(
-      layer,
-      'apply',
-      RANK.watch,
-      (apply) =>
-        function (this: unknown, ...args) {
-          const isKept = !isInLoss() && isNeeded();
-          const outputs = apply.apply(this, args);
-          return isKept ? copied(outputs) : outputs;
-        },
-    ),
+    patch(layer, 'apply', RANK.watch, (apply, ...args) => {
+      const isKept = !isInLoss() && isNeeded();
+      const outputs = apply(...args);
+      return isKept ? copied(outputs) : outputs;
+    }),
   );
   return () => releases.forEach((release) => release());
 }

@@ -183,19 +183,13 @@ export const endedBeforeValidation = ({ validates, validationNames: names }: Run
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1680-L1682 | setModel, onTrainBegin}
  */
 function whenTrainingBegins(params: Callback['params'], listener: (list: CallbackList) => void): () => void {
-  const release = patch(
-    CallbackList.prototype,
-    'onTrainBegin',
-    RANK.watch,
-    (inner) =>
-      async function (this: CallbackList, ...args) {
-        if (this.callbacks.some((callback) => callback.params === params)) {
-          release();
-          listener(this);
-        }
-        return inner.apply(this, args);
-      },
-  );
+  const release = patch(CallbackList.prototype, 'onTrainBegin', RANK.watch, async function (inner, ...args) {
+    if (this.callbacks.some((callback) => callback.params === params)) {
+      release();
+      listener(this);
+    }
+    return inner(...args);
+  });
   return release;
 }
 
@@ -218,10 +212,10 @@ function whenTrainingEnds(model: LayersModel, listener: () => void): void {
  * @returns Stops listening.
  */
 function whenListEnds(list: CallbackList, listener: () => void): () => void {
-  const release = patch(list, 'onTrainEnd', RANK.watch, (inner) => async (...args) => {
+  const release = patch(list, 'onTrainEnd', RANK.watch, async (inner, ...args) => {
     release();
     try {
-      await inner.apply(list, args);
+      await inner(...args);
     } finally {
       listener();
     }

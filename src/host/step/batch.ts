@@ -64,14 +64,12 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
   };
   const restore = [
     ...lossFunctions.map((_, output) =>
-      patch(lossFunctions, output, RANK.watch, (loss) => (yTrue, yPred) => {
+      patch(lossFunctions, output, RANK.watch, (loss, yTrue, yPred) => {
         const value = loss(yTrue, yPred);
         return noted(weighting ? weighting(value, output) : value);
       }),
     ),
-    ...metricsTensors.map((pair) =>
-      patch(pair, 0, RANK.watch, (metric) => (yTrue, yPred) => noted(metric(yTrue, yPred))),
-    ),
+    ...metricsTensors.map((pair) => patch(pair, 0, RANK.watch, (metric, yTrue, yPred) => noted(metric(yTrue, yPred)))),
   ];
   try {
     return tidy(() => internals(model).makeTrainFunction()([...inputs, ...targets, ...classWeights]));

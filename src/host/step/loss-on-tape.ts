@@ -69,40 +69,47 @@ export function noteTerm(added: Scalar, term: TermPart): void {
 export function observeLoss(model: LayersModel, loss: () => Scalar, take: (parts: LossOnTape) => void): Scalar {
   const stop = watchPenalties(model);
   try {
-    return inPass(model, false, (pass) => {
-      const total = loss();
-      const parts = splitTotal(total, pass, false);
-      if (parts) take(parts);
-      return total;
-    });
+    return inParts(model, false, loss, take);
   } finally {
     stop();
   }
 }
 
+/**
+ * As `observeLoss`, of a model whose penalties are watched.
+ *
+ * @param each - Whether to hand over fused penalties one by one; those have no gradient.
+ */
+export const inParts = (
+  model: LayersModel,
+  each: boolean,
+  loss: () => Scalar,
+  take: (parts: LossOnTape) => void,
+): Scalar =>
+  inPass(model, each, (pass) => {
+    const total = loss();
+    const parts = splitTotal(total, pass, each);
+    if (parts) take(parts);
+    return total;
+  });
+
 /** Notes what `calculateLosses` of a model returns in its passes, once that is known to be scalars, until released. */
 export const watchPenalties = (model: LayersModel): (() => void) =>
-  patch(
-    internals(model),
-    'calculateLosses',
-    RANK.watch,
-    (inner) =>
-      function (this: unknown) {
-        const pathOf = (place: number): string => appliedLosses(model)[place]?.path ?? model.name;
-        const outer = currentPass();
-        penalised.pass = outer ?? passes.get(model);
-        try {
-          const penalties = inner.call(this).map((value, place) => checkedPenalty(value, () => pathOf(place)));
-          passes.get(model)?.calls.push(penalties);
-          return penalties;
-        } finally {
-          penalised.pass = outer;
-        }
-      },
-  );
+  patch(internals(model), 'calculateLosses', RANK.watch, (inner) => {
+    const pathOf = (place: number): string => appliedLosses(model)[place]?.path ?? model.name;
+    const outer = currentPass();
+    penalised.pass = outer ?? passes.get(model);
+    try {
+      const penalties = inner().map((value, place) => checkedPenalty(value, () => pathOf(place)));
+      passes.get(model)?.calls.push(penalties);
+      return penalties;
+    } finally {
+      penalised.pass = outer;
+    }
+  });
 
 /** Several observers of one evaluation share its pass. */
-export function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) => T): T {
+function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) => T): T {
   const outer = passes.get(model);
   if (outer) {
     outer.each ||= each;
@@ -118,11 +125,8 @@ export function inPass<T>(model: LayersModel, each: boolean, run: (pass: Pass) =
   }
 }
 
-/**
- * @param each - Whether this observer wants fused penalties one by one; those have no gradient.
- * @returns `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned.
- */
-export function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean): LossOnTape | undefined {
+/** `undefined` where the total is not the sum of a mean and of what one call of `calculateLosses` returned. */
+function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean): LossOnTape | undefined {
   const tape = engine().state.activeTape ?? [];
   const summands: Scalar[] = [];
   let sum: Tensor = total;

@@ -43,7 +43,9 @@ export function changePenalties(model: LayersModel, change: PenaltyChange): () =
   if (!isFactor) checkNotInStep(model);
   const all = changes.get(model) ?? new Set<PenaltyChange>();
   changes.set(model, all.add(change));
-  const release = patch(internals(model), 'calculateLosses', RANK.penalties, () => () => computed(model));
+  const release = patch(internals(model), 'calculateLosses', RANK.penalties, () =>
+    tidy(() => addUp(model, appliedLosses(model))),
+  );
   return () => {
     if (!isFactor) checkNotInStep(model);
     all.delete(change);
@@ -56,9 +58,6 @@ const computesByItself = ({ name }: LayersModel): Error =>
     `Expected \`${name}\` to add its penalties as tf.LayersModel does, got one with a \`calculateLosses\` of its own. ` +
       'Leave that model as it is.',
   );
-
-/** What `calculateLosses` of a changed model returns. */
-const computed = (model: LayersModel): Scalar[] => tidy(() => addUp(model, appliedLosses(model)));
 
 /** Computes some of what a model adds to the loss, those penalties as one that it has a sum of its own for. */
 function addUp(model: LayersModel, losses: readonly Penalty[]): Scalar[] {

@@ -13,7 +13,7 @@ import { unrecorded } from '../gradients.js';
 import { internals } from '../model/model.js';
 import { RANK, onAssign, patch } from '../patch.js';
 import type { Run } from '../run/run.js';
-import { inPass, splitTotal, watchPenalties, type LossOnTape } from './loss-on-tape.js';
+import { inParts, watchPenalties, type LossOnTape } from './loss-on-tape.js';
 
 /** The loss of a step in its parts: kept scalars, which whoever has them disposes. */
 export type StepLoss = Omit<LossOnTape, 'total'>;
@@ -83,26 +83,25 @@ export function watchSteps<T>(model: LayersModel, { each = false, take, discard 
   const follow = (optimizer: Optimizer): void => {
     if (!releases.has(optimizer)) releases.set(optimizer, patch(optimizer, 'minimize', RANK.watch, observed));
   };
-  const observed = (inner: Optimizer['minimize']): Optimizer['minimize'] =>
-    function (this: Optimizer, loss, returnCost, variables) {
-      const evaluations: Array<Evaluation<T>> = [];
-      let step: Evaluation<T> | undefined;
-      const observedLoss = (): Scalar =>
-        inPass(model, each, (pass) => {
-          const total = loss();
-          const parts = splitTotal(total, pass, each);
-          if (parts) evaluations.push({ total, taken: take(parts, variables ?? []) });
-          return total;
-        });
-      try {
-        const total = inner.call(this, observedLoss, returnCost, variables);
-        step = evaluationOf(total, evaluations);
-        if (step) all.push(step);
-        return total;
-      } finally {
-        evaluations.filter((one) => one !== step).forEach(({ taken }) => discard(taken));
-      }
-    };
+  const observed = (
+    minimize: Optimizer['minimize'],
+    ...[loss, returnCost, variables]: Parameters<Optimizer['minimize']>
+  ): Scalar | null => {
+    const evaluations: Array<Evaluation<T>> = [];
+    let step: Evaluation<T> | undefined;
+    const observedLoss = (): Scalar =>
+      inParts(model, each, loss, (parts) =>
+        evaluations.push({ total: parts.total, taken: take(parts, variables ?? []) }),
+      );
+    try {
+      const total = minimize(observedLoss, returnCost, variables);
+      step = evaluationOf(total, evaluations);
+      if (step) all.push(step);
+      return total;
+    } finally {
+      evaluations.filter((one) => one !== step).forEach(({ taken }) => discard(taken));
+    }
+  };
   const stopPenalties = watchPenalties(model);
   follow(model.optimizer);
   // A callback may compile the model between the beginning of the watch and the step.
