@@ -1,16 +1,14 @@
-import { clone, dispose, keep, variableGrads, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { dispose, keep, variableGrads, type Scalar, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { unrecorded } from '../host/gradients.js';
 import { compilationOf } from '../host/model/model.js';
 import { compiledModel } from '../host/model/trained-model.js';
-import { observeLoss, type LossOnTape, type TermPart } from '../host/step/loss-on-tape.js';
-import { foreignStep } from '../host/step/step.js';
-import { nameValues, type DecomposedLoss } from '../loss/parts.js';
+import { observeLoss, type LossOnTape } from '../host/step/loss-on-tape.js';
+import { disposeParts, foreignStep, keepParts, type StepLoss } from '../host/step/step.js';
+import { stepTensors, type DecomposedLoss } from '../loss/parts.js';
 import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
-import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
 import { AccumulatedLoss, type AccumulateLossArgs } from './accumulated-loss.js';
-import { keptGradients, makeStep, MicroBatches, noMicroBatch } from './micro-batches.js';
+import { keptGradients, MicroBatches } from './micro-batches.js';
 import { gradientPass } from './gradient-pass.js';
 
 /**
@@ -55,7 +53,6 @@ export class AccumulatedGradients {
   readonly #model: LayersModel;
   readonly #added = new MicroBatches();
   #variables: Variable[] = [];
-  #terms: Taken['terms'] = [];
   /** What `compile` made when the last micro-batch was added: each call of it makes a new one. */
   #compiled: unknown;
 
@@ -83,15 +80,15 @@ export class AccumulatedGradients {
     const trained = this.#trained();
     const { values, result, samples } = await gradientPass('accumulateGradients', trained, x, y, args, {
       take: (loss, variables) => takeGradients(trained, loss, variables),
-      disposeResult: ({ gradients, parts }) => dispose([...gradients.values(), ...parts]),
+      disposeResult: ({ gradients, step }) => {
+        dispose([...gradients.values()]);
+        disposeParts(step);
+      },
       restoresWeights: false,
     });
-    const { gradients, variables, parts, terms } = result;
-    this.#added.add(gradients, [...values, ...parts], samples);
-    this.#variables = variables;
-    this.#terms = terms;
+    this.#added.add(result.gradients, stepTensors(trained, values, result.step), samples);
+    this.#variables = result.variables;
     this.#compiled = compilationOf(trained);
-    dispose([...values, ...parts, ...gradients.values()]);
   }
 
   /**
@@ -103,30 +100,7 @@ export class AccumulatedGradients {
    *   model is then as it was, and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
-    if (this.samples === 0) throw noMicroBatch('add(x, y)');
-    const trained = this.#trained();
-    const means = this.#added.means()!;
-    const terms = this.#terms;
-    try {
-      makeStep(trained.optimizer, { means, gradients: this.#added.gradients, variables: this.#variables });
-      this.dispose();
-      const numbers = await readNumbers([means]);
-      const [data, regularization, ofOutputs, ...termValues] = numbers.slice(-3 - terms.length);
-      return {
-        total: numbers[0]!,
-        data: data!,
-        regularization: regularization!,
-        ...nameValues(
-          trained,
-          ofOutputs!,
-          numbers.slice(1, -3 - terms.length),
-          terms.map((term, index) => ({ ...term, value: termValues[index]! })),
-          sumOfNumbers,
-        ),
-      };
-    } finally {
-      means.dispose();
-    }
+    return this.#added.apply(this.#trained().optimizer, this.#variables, 'add(x, y)');
   }
 
   /** @throws Error where it was compiled anew since the first micro-batch: that one's losses and metrics are others. */
@@ -142,17 +116,13 @@ export class AccumulatedGradients {
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
   dispose(): void {
     this.#added.dispose();
-    this.#variables = [];
-    this.#terms = [];
   }
 }
 
 interface Taken {
   gradients: Map<string, Tensor>;
   variables: Variable[];
-  /** Data loss and regularization loss, the data loss of the outputs, and the value of each term. */
-  parts: Scalar[];
-  terms: Array<Omit<TermPart, 'value'>>;
+  step: StepLoss;
 }
 
 /** The gradients of a micro-batch before the optimizer does anything to them, and the loss in its parts. */
@@ -161,20 +131,15 @@ function takeGradients(
   loss: () => Scalar,
   variables: Variable[],
 ): { total: Scalar; result: Taken } {
-  const parts: Scalar[] = [];
-  let terms: Taken['terms'] = [];
-  const take = (found: LossOnTape): void => {
-    terms = found.terms.map(({ layer, name, weight }) => ({ layer, name, weight }));
-    const scalars = [found.data, sumOf(found.penalties), found.ofOutputs, ...found.terms.map(({ value }) => value)];
-    unrecorded(() => parts.push(...scalars.map((scalar) => keep(clone(scalar)))));
-  };
-  const observed = (): Scalar => observeLoss(model, loss, take);
+  const steps: StepLoss[] = [];
+  const take = (parts: LossOnTape): void => void steps.push(keepParts(parts));
   try {
-    const { value, grads } = variableGrads(observed, variables);
-    if (parts.length === 0) throw foreignStep(model, 'No step was made.');
-    return { total: keep(value), result: { gradients: keptGradients(grads), variables, parts, terms } };
+    const { value, grads } = variableGrads(() => observeLoss(model, loss, take), variables);
+    const [step] = steps;
+    if (step === undefined) throw foreignStep(model, 'No step was made.');
+    return { total: keep(value), result: { gradients: keptGradients(grads), variables, step } };
   } catch (error) {
-    dispose(parts);
+    steps.forEach(disposeParts);
     throw error;
   }
 }

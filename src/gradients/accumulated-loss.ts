@@ -1,6 +1,6 @@
-import { dispose, Tensor, variableGrads, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
+import { Tensor, variableGrads, type Optimizer, type Variable } from '@tensorflow/tfjs-core';
 import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
-import type { DecomposedLoss, LossTensors, NamedNumbers } from '../loss/parts.js';
+import type { DecomposedLoss } from '../loss/parts.js';
 import {
   checkOptimizer,
   checkedVariables,
@@ -8,9 +8,8 @@ import {
   refuseWithinLoss,
   type Trainable,
 } from '../loss/minimize.js';
-import { checkArguments, describe, list } from '../util/arguments.js';
-import { readNumbers } from '../util/scalars.js';
-import { keptGradients, makeStep, MicroBatches, noMicroBatch } from './micro-batches.js';
+import { checkArguments, describe } from '../util/arguments.js';
+import { keptGradients, MicroBatches } from './micro-batches.js';
 
 /** What `accumulateGradients` takes for a loss of your own. */
 export interface AccumulateLossArgs<Batch extends unknown[]> extends CustomLossArgs {
@@ -36,8 +35,6 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   readonly #args: AccumulateLossArgs<Batch>;
   readonly #variables: Variable[] | undefined;
   readonly #added = new MicroBatches();
-  #names: string[] = [];
-  #weights: NamedNumbers = {};
 
   constructor(args: AccumulateLossArgs<Batch>) {
     checkArguments(CALLER, args, ['loss', 'models', 'optimizer', 'variables', 'weights', 'warn']);
@@ -68,16 +65,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
       const { value, grads } = variableGrads(total, this.#variables);
       return { cost: value, grads };
     });
-    const gradients = keptGradients(result.grads);
-    try {
-      const names = Object.keys(tensors.parts);
-      this.#checkNames(names);
-      this.#added.add(gradients, valuesOf(tensors), samples);
-      this.#names = names;
-      this.#weights = tensors.weights;
-    } finally {
-      dispose([...gradients.values(), ...valuesOf(tensors)]);
-    }
+    this.#added.add(keptGradients(result.grads), tensors, samples);
   }
 
   /**
@@ -88,48 +76,14 @@ export class AccumulatedLoss<Batch extends unknown[]> {
    *   and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
-    if (this.samples === 0) throw noMicroBatch('add(…)');
-    const [names, weights] = [this.#names, this.#weights];
-    const means = this.#added.means()!;
-    try {
-      makeStep(this.#args.optimizer, { means, gradients: this.#added.gradients, variables: this.#variables });
-      this.dispose();
-      const [total, data, regularization, ...parts] = await readNumbers([means]);
-      return {
-        total: total!,
-        data: data!,
-        regularization: regularization!,
-        parts: Object.fromEntries(names.map((name, index) => [name, parts[index]!])),
-        weights,
-        metrics: {},
-      };
-    } finally {
-      means.dispose();
-    }
+    return this.#added.apply(this.#args.optimizer, this.#variables, 'add(…)');
   }
 
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
   dispose(): void {
     this.#added.dispose();
-    this.#names = [];
-    this.#weights = {};
-  }
-
-  #checkNames(names: readonly string[]): void {
-    if (this.samples === 0 || names.join() === this.#names.join()) return;
-    throw new Error(
-      `Expected \`loss\` of \`${CALLER}\` to have the same parts for each micro-batch of a step, got ${list(names)} after ` +
-        `${list(this.#names)}. Return 0 for a part that a micro-batch does not have.`,
-    );
   }
 }
-
-const valuesOf = ({ total, data, regularization, parts }: LossTensors): Scalar[] => [
-  total,
-  data,
-  regularization,
-  ...(Object.values(parts) as Scalar[]),
-];
 
 function sizeOf(batch: readonly unknown[]): number {
   const sizes = batch.flatMap(sizesIn);

@@ -3,48 +3,72 @@ import type { NamedTensorMap, Optimizer, Scalar, Tensor, Variable } from '@tenso
 import { disposingOnThrow } from '../host/gradients.js';
 import { variablesByName } from '../host/model/optimizer.js';
 import { rememberVariables } from '../host/model/weights.js';
-import { describe } from '../util/arguments.js';
+import { disposeLoss, partsIn, withNumbers, type DecomposedLoss, type LossTensors } from '../loss/parts.js';
+import { describe, list } from '../util/arguments.js';
+import { readNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 
-/** What micro-batches come to together: means by size of their gradients and of other values, kept on the device. */
+/** What micro-batches come to together: means by size of their losses and gradients, kept on the device. */
 export class MicroBatches {
   readonly #values = new WeightedMean();
+  /** By the weights' names; with one micro-batch, its own bit for bit. */
   #gradients = new Map<string, Tensor>();
   #samples = 0;
+  /** Names and weights of the last; its tensors are gone. */
+  #last: LossTensors | undefined;
 
   /** How many samples they have. */
   get samples(): number {
     return this.#samples;
   }
 
-  /** The mean gradients by the weights' names; with one micro-batch, its own bit for bit. */
-  get gradients(): ReadonlyMap<string, Tensor> {
-    return this.#gradients;
-  }
-
   /**
    * Adds a micro-batch.
    *
-   * @param gradients - Only read. A weight that is frozen or freed on the way has one in some of the micro-batches.
-   * @param values - As many each time. Only read.
+   * @param gradients - Disposed. A weight that is frozen or freed on the way has one in some of the micro-batches.
+   * @param loss - Disposed.
+   * @throws Error if its parts are others than those of the last; nothing is added then.
    */
-  add(gradients: ReadonlyMap<string, Tensor>, values: readonly Scalar[], samples: number): void {
-    this.#values.add(values, samples);
-    const share = samples / (this.#samples + samples);
-    const mean = new Map<string, Tensor>();
-    for (const name of new Set([...this.#gradients.keys(), ...gradients.keys()])) {
-      const [old, added] = [this.#gradients.get(name), gradients.get(name)];
-      const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
-      mean.set(name, keep(tidy(() => addN(weighted()))));
+  add(gradients: ReadonlyMap<string, Tensor>, loss: LossTensors, samples: number): void {
+    try {
+      checkNames(loss, this.#last);
+      this.#values.add(partsIn(loss), samples);
+      const share = samples / (this.#samples + samples);
+      const mean = new Map<string, Tensor>();
+      for (const name of new Set([...this.#gradients.keys(), ...gradients.keys()])) {
+        const [old, added] = [this.#gradients.get(name), gradients.get(name)];
+        const weighted = () => [...(old ? [mul(old, 1 - share)] : []), ...(added ? [mul(added, share)] : [])];
+        mean.set(name, keep(tidy(() => addN(weighted()))));
+      }
+      dispose([...this.#gradients.values()]);
+      this.#gradients = mean;
+      this.#samples += samples;
+      this.#last = loss;
+    } finally {
+      dispose([...gradients.values()]);
+      disposeLoss(loss);
     }
-    dispose([...this.#gradients.values()]);
-    this.#gradients = mean;
-    this.#samples += samples;
   }
 
-  /** The means of the values, a vector that the caller disposes; `undefined` where there was no micro-batch. */
-  means(): Tensor | undefined {
-    return this.#values.means();
+  /**
+   * Makes one step with them, see `makeStep`, and forgets them.
+   *
+   * @param variables - What the optimizer is told to move; `undefined` for every trainable variable.
+   * @param add - How to add one, for the message.
+   * @returns Their loss in its parts, read in one transfer.
+   * @throws Error if there are none, or where the step throws; they are still there then.
+   */
+  async apply(optimizer: Optimizer, variables: Variable[] | undefined, add: string): Promise<DecomposedLoss> {
+    const last = this.#last;
+    const means = this.#values.means();
+    if (last === undefined || means === undefined) throw noMicroBatch(add);
+    try {
+      makeStep(optimizer, { means, gradients: this.#gradients, variables });
+      this.dispose();
+      return withNumbers(last, await readNumbers([means]));
+    } finally {
+      means.dispose();
+    }
   }
 
   /** Forgets them. */
@@ -53,7 +77,17 @@ export class MicroBatches {
     this.#gradients = new Map();
     this.#values.dispose();
     this.#samples = 0;
+    this.#last = undefined;
   }
+}
+
+function checkNames({ parts }: LossTensors, last: LossTensors | undefined): void {
+  const [names, before] = [Object.keys(parts), Object.keys(last?.parts ?? parts)];
+  if (names.join() === before.join()) return;
+  throw new Error(
+    `Expected the loss of \`accumulateGradients\` to have the same parts for each micro-batch of a step, got ${list(names)} ` +
+      `after ${list(before)}. Return 0 for a part that a micro-batch does not have.`,
+  );
 }
 
 /** The gradients of those variables that have one, by their names: kept, and the caller's to dispose. */
@@ -62,19 +96,15 @@ export function keptGradients(grads: NamedTensorMap): Map<string, Tensor> {
   return new Map(found.map(([name, gradient]) => [name, keep(gradient)]));
 }
 
-/** @param add - How to add one, for the message. */
-export const noMicroBatch = (add: string): Error =>
+const noMicroBatch = (add: string): Error =>
   new Error(
     `Expected micro-batches since the last step, got none. Call \`await accumulated.${add}\` for each of them first.`,
   );
 
-/** What a step is made of that was accumulated. */
-export interface AccumulatedStep {
+interface AccumulatedStep {
   /** The means of the losses, the total first. */
   means: Tensor;
-  /** The mean gradients by the variables' names. */
   gradients: ReadonlyMap<string, Tensor>;
-  /** What the optimizer is told to move; `undefined` for every trainable variable. */
   variables: Variable[] | undefined;
 }
 
@@ -85,7 +115,7 @@ export interface AccumulatedStep {
  * @throws Error where the optimizer evaluates the loss a second time: it has moved the weights, where the micro-batches were not
  *   seen. Where it throws, all variables are as they were.
  */
-export function makeStep(optimizer: Optimizer, { means, gradients, variables }: AccumulatedStep): void {
+function makeStep(optimizer: Optimizer, { means, gradients, variables }: AccumulatedStep): void {
   const all = Object.values(variablesByName());
   const moved = all.filter(({ name }) => gradients.has(name));
   let evaluations = 0;

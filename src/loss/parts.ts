@@ -198,21 +198,27 @@ export function stepTensors(model: LayersModel, values: readonly Scalar[], step:
 
 /** Reads numbers in one transfer, which begins at once, and disposes the tensors. */
 export async function readLoss(tensors: LossTensors): Promise<DecomposedLoss> {
-  const all = tensorsOf(tensors);
-  const reading = readNumbers(all);
-  dispose(all);
-  const numbers = await reading;
-  const numberOf = (tensor: Tensor): number => numbers[all.indexOf(tensor)]!;
+  const reading = readNumbers(partsIn(tensors));
+  disposeLoss(tensors);
+  return withNumbers(tensors, await reading);
+}
+
+/** The values of a loss, the total first. */
+export const partsIn = ({ total, data, regularization, parts, metrics = {} }: LossTensors): Scalar[] => [
+  total,
+  data,
+  regularization,
+  ...(Object.values(parts) as Scalar[]),
+  ...(Object.values(metrics) as Scalar[]),
+];
+
+/** A loss with numbers in the place of its tensors, which may be gone: those of `partsIn`. */
+export function withNumbers({ parts, weights, metrics = {} }: LossTensors, numbers: readonly number[]): DecomposedLoss {
+  const [total, data, regularization, ...others] = numbers as [number, number, number, ...number[]];
+  const values = others.values();
   const numbersOf = (named: NamedTensorMap): NamedNumbers =>
-    Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, numberOf(tensor)]));
-  return {
-    total: numberOf(tensors.total),
-    data: numberOf(tensors.data),
-    regularization: numberOf(tensors.regularization),
-    parts: copied(tensors.parts, numbersOf),
-    weights: tensors.weights,
-    metrics: numbersOf(tensors.metrics ?? {}),
-  };
+    Object.fromEntries(Object.keys(named).map((name) => [name, values.next().value!]));
+  return { total, data, regularization, parts: copied(parts, numbersOf), weights, metrics: numbersOf(metrics) };
 }
 
 /** Parts in another form, which are those of a compiled model if these are. */
@@ -221,8 +227,4 @@ function copied<T extends object>(parts: NamedTensorMap, copy: (parts: NamedTens
   return isOfOutputs(parts) ? noteOutputs(made) : made;
 }
 
-const disposeLoss = (tensors: LossTensors): void => dispose(tensorsOf(tensors));
-
-const tensorsOf = ({ total, data, regularization, parts, metrics = {} }: LossTensors): Tensor[] => [
-  ...new Set([total, data, regularization, ...Object.values(parts), ...Object.values(metrics)]),
-];
+export const disposeLoss = (tensors: LossTensors): void => dispose(partsIn(tensors));
