@@ -1,7 +1,7 @@
 import { dispose, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { withoutUpdate } from '../host/gradients.js';
-import { rememberWeights } from '../host/model/weights.js';
+import { restoringValues, variablesOf } from '../host/model/weights.js';
 import { runStep, standardizeBatch } from '../host/step/batch.js';
 import { foreignStep } from '../host/step/step.js';
 import { weightingBy } from '../loss/sample-weights.js';
@@ -47,29 +47,26 @@ export async function gradientPass<T>(
   checkData(caller, 'y', y);
   checkArguments(caller, args, ['classWeight', 'sampleWeight']);
   const batch = await standardizeBatch(model, x, y, args.classWeight);
-  const weights = rememberWeights(model);
   const taken: T[] = [];
   const instead = (loss: () => Scalar, variables: Variable[]): Scalar => {
     const { total, result } = take(loss, variables);
     taken.push(result);
     return total;
   };
-  try {
+  const pass = (): GradientPass<T> => {
     const samples = batch.inputs[0]!.shape[0];
     const weighting = args.sampleWeight === undefined ? undefined : weightingBy(model, args.sampleWeight, samples);
     const values = withoutUpdate(model, instead, () => runStep(model, batch, weighting));
-    if (taken.length === 0) {
-      dispose(values);
-      throw foreignStep(model, 'No step was made.');
-    }
-    if (restoresWeights) weights.restore();
-    return { values, result: taken[0]!, samples };
+    if (taken.length > 0) return { values, result: taken[0]!, samples };
+    dispose(values);
+    throw foreignStep(model, 'No step was made.');
+  };
+  try {
+    return restoringValues(variablesOf(model.weights), pass, restoresWeights);
   } catch (error) {
     taken.forEach(disposeResult);
-    weights.restore();
     throw error;
   } finally {
-    weights.forget();
     batch.dispose();
   }
 }

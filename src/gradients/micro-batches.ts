@@ -2,7 +2,7 @@ import { addN, customGrad, dispose, keep, mul, reshape, slice, tidy } from '@ten
 import type { NamedTensorMap, Optimizer, Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import { disposingOnThrow } from '../host/gradients.js';
 import { variablesByName } from '../host/model/optimizer.js';
-import { rememberVariables } from '../host/model/weights.js';
+import { restoringValues } from '../host/model/weights.js';
 import { disposeLoss, partsIn, withNumbers, type DecomposedLoss, type LossTensors } from '../loss/parts.js';
 import { describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
@@ -128,14 +128,8 @@ function makeStep(optimizer: Optimizer, { means, gradients, variables }: Accumul
     if (evaluations > 1) throw evaluatedTwice(optimizer);
     return accumulated(...moved);
   };
-  const remembered = rememberVariables(all);
-  try {
-    tidy(() => void disposingOnThrow(() => optimizer.minimize(loss, true, variables)));
-    remembered.forget();
-  } catch (error) {
-    remembered.restore();
-    throw error;
-  }
+  const minimize = (): void => void disposingOnThrow(() => optimizer.minimize(loss, true, variables));
+  restoringValues(all, () => tidy(minimize));
 }
 
 const evaluatedTwice = (optimizer: Optimizer): Error =>

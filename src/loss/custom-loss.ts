@@ -1,7 +1,7 @@
 import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
-import { rememberStatistics } from '../host/model/weights.js';
+import { restoringValues, statisticsOf } from '../host/model/weights.js';
 import { inPasses } from '../host/penalties/pass-loss.js';
 import { tracePenalties } from '../host/penalties/penalty-trace.js';
 import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
@@ -106,17 +106,8 @@ export function computeLoss(
 }
 
 /** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
-export function cleanly<T>({ models }: CheckedLoss, run: () => T): T {
-  const statistics = rememberStatistics(models);
-  try {
-    const result = disposingOnThrow(run);
-    statistics.forget();
-    return result;
-  } catch (error) {
-    statistics.restore();
-    throw error;
-  }
-}
+export const cleanly = <T>({ models }: CheckedLoss, run: () => T): T =>
+  restoringValues(statisticsOf(models), () => disposingOnThrow(run));
 
 function checkedParts(caller: string, value: unknown): { [part: string]: Scalar } {
   if (isScalar(value)) return { loss: value };

@@ -4,41 +4,32 @@ import { trainedModel, type Layer } from './model.js';
 import { layerNames, placesInModel } from './walk.js';
 
 /**
- * Remembers the values of a model's weights, without a copy of them.
+ * Runs something, and where it throws, or always, gives variables the values back that they had: a forward pass moves the
+ * statistics of a batch normalization. Their values are not copied.
  *
- * @returns `restore` writes back what has another value since (a forward pass moves the statistics of a batch
- *   normalization); both dispose what is remembered.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/layers/normalization.ts#L390-L409 | updateMovingMeanAndVariance}
  */
-export const rememberWeights = (model: LayersModel): RememberedWeights => remember(model.weights);
-
-/** The same of any variables. */
-export function rememberVariables(variables: readonly Variable[]): RememberedWeights {
-  const remembered = variables.map((variable) => ({ variable, value: variable.clone() }));
-  const forget = () => dispose(remembered.map(({ value }) => value));
-  return {
-    forget,
-    restore: () => {
-      remembered.forEach(({ variable, value }) => {
-        if (variable.dataId !== value.dataId) variable.assign(value);
-      });
-      forget();
-    },
-  };
+export function restoringValues<T>(variables: readonly Variable[], run: () => T, always = false): T {
+  const before = variables.map((variable) => ({ variable, value: variable.clone() }));
+  let isKept = false;
+  try {
+    const result = run();
+    isKept = !always;
+    return result;
+  } finally {
+    const moved = isKept ? [] : before.filter(({ variable, value }) => variable.dataId !== value.dataId);
+    moved.forEach(({ variable, value }) => variable.assign(value));
+    dispose(before.map(({ value }) => value));
+  }
 }
 
-/** The same of the weights that no optimizer moves, only forward passes do. */
-export const rememberStatistics = (models: readonly LayersModel[]): RememberedWeights =>
-  remember(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
+/** The variables that some weights are. */
+export const variablesOf = (weights: LayersModel['weights']): Variable[] =>
+  weights.map((weight) => weight.read() as Variable);
 
-/** Weights that can have their values again. */
-export interface RememberedWeights {
-  restore(): void;
-  forget(): void;
-}
-
-const remember = (weights: LayersModel['weights']): RememberedWeights =>
-  rememberVariables(weights.map((weight) => weight.read() as Variable));
+/** Those of models that no optimizer moves, only forward passes do. */
+export const statisticsOf = (models: readonly LayersModel[]): Variable[] =>
+  variablesOf(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
 
 /** Of each weight, by the name that optimizers know it under, the name of the layer that it is in. */
 export function layersOfWeights(model: LayersModel): Map<string, string> {
