@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type * as tfjs from '@tensorflow/tfjs';
 import { accumulateGradients, type AccumulatedGradients } from 'tfjs-decomposed-loss/gradients';
 import { activityRegularization, withWeightDecay } from 'tfjs-decomposed-loss/regularizers';
-import { decomposedLoss, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, lossTerm, trainStep } from 'tfjs-decomposed-loss';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy, tensorsLeftByFailing } from '../helpers/memory';
 import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
@@ -310,16 +310,77 @@ it('says what is missing', async () => {
   expect(() =>
     accumulateGradients(tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [1] })] })),
   ).toThrow(/Call `model\.compile/);
+  expect(() => accumulateGradients(undefined as unknown as tfjs.LayersModel)).toThrow(/`model`.*got undefined/);
 });
 
-it('refuses a step that leaves the penalties out', async () => {
-  const model = regressor();
-  const inner = (model as unknown as { model: { makeTrainFunction: () => () => tfjs.Scalar[] } }).model;
-  const variables = model.trainableWeights.map((weight) => weight.read() as tfjs.Variable);
-  const loss = () => variables[0]!.square().mean<tfjs.Scalar>();
-  inner.makeTrainFunction = () => () => [model.optimizer.minimize(loss, true, variables)!];
-  const [accumulated, inputs, targets] = [accumulateGradients(model), x(), y()];
-  expect(await tensorsLeftByFailing(() => accumulated.add(inputs, targets))).toBe(0);
+describe('a step of a class of your own', () => {
+  type Step = (...batch: unknown[]) => tfjs.Scalar[];
+
+  const withStep = (stepOf: (model: tfjs.Sequential, step: Step) => Step) => {
+    const model = regressor();
+    const { model: inner } = model as unknown as { model: { makeTrainFunction: () => Step } };
+    const make = inner.makeTrainFunction.bind(inner);
+    inner.makeTrainFunction = () => stepOf(model, make());
+    return accumulateGradients(model);
+  };
+
+  it.each<[string, RegExp, (model: tfjs.Sequential, step: Step) => Step]>([
+    [
+      'leaves the penalties out',
+      /No step was made/,
+      (model) => {
+        const variables = model.trainableWeights.map((weight) => weight.read() as tfjs.Variable);
+        const loss = () => variables[0]!.square().mean<tfjs.Scalar>();
+        return () => [model.optimizer.minimize(loss, true, variables)!];
+      },
+    ],
+    [
+      'fails after its loss',
+      /the step failed/,
+      (_, step) =>
+        (...batch) => {
+          tf.dispose(step(...batch));
+          throw new Error('the step failed');
+        },
+    ],
+  ])('that %s is refused, and leaves no tensor', async (_, message, stepOf) => {
+    const [accumulated, inputs, targets] = [withStep(stepOf), x(), y()];
+    await expect(accumulated.add(inputs, targets)).rejects.toThrow(message);
+    expect(await tensorsLeftByFailing(() => accumulated.add(inputs, targets))).toBe(0);
+    expect(accumulated.samples).toBe(0);
+  });
+});
+
+it("has the terms of layers as the host's step on the whole batch has them, with their weights", async () => {
+  const make = () => {
+    const model = tf.sequential({
+      layers: [
+        tf.layers.dense({ units: 3, inputShape: [4], kernelRegularizer: 'l1l2' }),
+        lossTerm({ name: 'size', loss: ([hidden]) => tf.mean(tf.square(hidden!)), weight: 0.5 }),
+        lossTerm({ name: 'sum', loss: ([hidden]) => tf.mean(hidden!), weight: 2 }),
+        tf.layers.dense({ units: 1 }),
+      ],
+    });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1), metrics: ['mae'] });
+    return fillWeights(model);
+  };
+  const [own, host, before] = [make(), make(), make()];
+  const hidden = host.layers[0]!.apply(x()) as tfjs.Tensor;
+  const [size, mean] = [hidden.square().mean(), hidden.mean()].map((term) => term.dataSync()[0]!);
+  const fit = tf.losses.meanSquaredError(y(), host.predict(x()) as tfjs.Tensor).dataSync()[0]!;
+  const [total, mae] = (await host.trainOnBatch(x(), y())) as number[];
+  const accumulated = accumulateGradients(own);
+  const parts = [split(x(), [4, 5]), split(y(), [4, 5])];
+  for (const [index, one] of parts[0]!.entries()) await accumulated.add(one, parts[1]![index]!);
+  const loss = await accumulated.apply();
+  expectSameStep(own, host, before);
+  expect(loss.total).toBeNear(total!);
+  expect(loss.data).toBeNear(fit + 0.5 * size! + 2 * mean!);
+  expect(loss.metrics['mae']).toBeNear(mae!);
+  const [output] = own.outputNames;
+  expect(Object.keys(loss.parts)).toEqual([output, 'size', 'sum']);
+  [fit, size!, mean!].forEach((value, place) => expect(Object.values(loss.parts)[place]).toBeNear(value));
+  expect(loss.weights).toEqual({ [output!]: 1, size: 0.5, sum: 2 });
 });
 
 it('goes on beside a fit of the same model, which is watched', async () => {

@@ -180,7 +180,14 @@ describe('bad input', () => {
     await expect(accumulated.apply()).rejects.toThrow(/got none\. Call `await accumulated\.add\(…\)`/);
     const anything = accumulateGradients({ ...good, loss: (() => model.apply(x)) as CustomLoss });
     await expect(anything.add()).rejects.toThrow(/to tell how many samples.*got undefined/);
-    await expect(anything.add(...([0] as unknown as []))).rejects.toThrow(/got the size 0/);
+    for (const [batch, message] of [
+      [0, /got the size 0/],
+      [2.5, /got the size 2\.5/],
+      [null, /got null/],
+      ['text', /got 'text'/],
+    ] as const) {
+      await expect(anything.add(...([batch] as unknown as []))).rejects.toThrow(message);
+    }
     await expect(anything.add(...([x] as unknown as []))).rejects.toThrow(/`loss` of `accumulateGradients` to return/);
   });
 

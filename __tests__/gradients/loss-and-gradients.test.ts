@@ -303,24 +303,38 @@ const failing = (): never => {
 
 /** The model that a Sequential trains, and its step, which a class of one's own may override. */
 const innerModel = (model: tfjs.Sequential) =>
-  (model as unknown as { model: { makeTrainFunction: () => () => tfjs.Scalar[] } }).model;
+  (model as unknown as { model: { makeTrainFunction: () => (...batch: unknown[]) => tfjs.Scalar[] } }).model;
 
 interface Accident {
   name: string;
+  message: RegExp;
   /** What is wrong with the call, or with the model before it. */
   args?: () => [x: tfjs.Tensor, y: tfjs.Tensor, args?: object];
   prepare?: (model: tfjs.Sequential) => void;
 }
 
 const accidents: Accident[] = [
-  { name: 'inputs of a wrong shape', args: () => [data([6, 5]), y()] },
-  { name: 'an empty batch', args: () => [tf.zeros([0, 4]), tf.zeros([0, 1])] },
-  { name: 'an unknown argument', args: () => [x(), y(), { weights: 1 }] },
-  { name: 'sample weights that do not fit', args: () => [x(), y(), { sampleWeight: tf.ones([5]) }] },
-  { name: 'a loss that fails', prepare: (model) => model.compile({ loss: failing, optimizer: 'sgd' }) },
-  { name: 'a penalty that fails', prepare: (model) => model.layers[1]!.addLoss(failing) },
+  { name: 'inputs of a wrong shape', message: /each with shape \[5\]/, args: () => [data([6, 5]), y()] },
+  { name: 'an empty batch', message: /at least one sample/, args: () => [tf.zeros([0, 4]), tf.zeros([0, 1])] },
+  { name: 'an unknown argument', message: /got `weights`/, args: () => [x(), y(), { weights: 1 }] },
+  {
+    name: 'sample weights that do not fit',
+    message: /`sampleWeight` of output/,
+    args: () => [x(), y(), { sampleWeight: tf.ones([5]) }],
+  },
+  {
+    name: 'a loss that fails',
+    message: /the function failed/,
+    prepare: (model) => model.compile({ loss: failing, optimizer: 'sgd' }),
+  },
+  {
+    name: 'a penalty that fails',
+    message: /the function failed/,
+    prepare: (model) => model.layers[1]!.addLoss(failing),
+  },
   {
     name: 'a gradient that fails',
+    message: /the function failed/,
     prepare: (model) => {
       const step = tf.customGrad((value) => ({ value: (value as tfjs.Tensor).clone(), gradFunc: failing }));
       model.compile({ loss: (yTrue, yPred) => step(yPred).sub(yTrue).square(), optimizer: 'sgd' });
@@ -328,6 +342,7 @@ const accidents: Accident[] = [
   },
   {
     name: 'a step that leaves the penalties out',
+    message: /No step was made/,
     prepare: (model) => {
       const variables = model.trainableWeights.map((weight) => weight.read() as tfjs.Variable);
       const loss = () => variables[0]!.square().mean<tfjs.Scalar>();
@@ -336,6 +351,7 @@ const accidents: Accident[] = [
   },
   {
     name: 'a step that updates by itself',
+    message: /No step was made/,
     prepare: (model) => {
       innerModel(model).makeTrainFunction = () => () => {
         model.trainableWeights.forEach((weight) => weight.write(tf.zeros(weight.shape as number[])));
@@ -343,17 +359,40 @@ const accidents: Accident[] = [
       };
     },
   },
+  {
+    name: 'a step that fails after its loss',
+    message: /the function failed/,
+    prepare: (model) => {
+      const inner = innerModel(model);
+      const make = inner.makeTrainFunction.bind(inner);
+      inner.makeTrainFunction = () => {
+        const step = make();
+        return (...batch) => {
+          tf.dispose(step(...batch));
+          return failing();
+        };
+      };
+    },
+  },
 ];
 
-it.each(accidents)('leaves model and memory as they were after $name', async ({ args, prepare }) => {
+it.each(accidents)('leaves model and memory as they were after $name', async ({ args, prepare, message }) => {
   const model = regressor();
   model.add(tf.layers.batchNormalization());
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd', metrics: ['mae'] });
   prepare?.(model);
   const before = weightsOf(model);
   const given = args?.() ?? [x(), y()];
+  await expect(lossAndGradients(model, ...given)).rejects.toThrow(message);
   expect(await tensorsLeftByFailing(() => lossAndGradients(model, ...given))).toBe(0);
   expect(weightsOf(model)).toEqual(before);
   expect(Object.getOwnPropertyNames(model.optimizer)).not.toContain('minimize');
   expect(tf.engine().state).toMatchObject({ kernelDepth: 0, gradientDepth: 0 });
+});
+
+it('leaves no tensor where the backend fails to read the loss', async () => {
+  const [model, inputs, targets] = [regressor(), x(), y()];
+  const read = jest.spyOn(tf.Tensor.prototype, 'data').mockRejectedValue(new Error('the device is lost'));
+  expect(await tensorsLeftByFailing(() => lossAndGradients(model, inputs, targets))).toBe(0);
+  read.mockRestore();
 });

@@ -88,7 +88,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
 function sizeOf(batch: readonly unknown[]): number {
   const sizes = batch.flatMap(sizesIn);
   const [size] = sizes;
-  if (size !== undefined && Number.isInteger(size) && size > 0) return size;
+  if (Number.isInteger(size) && size! > 0) return size!;
   throw new Error(
     `Expected the first tensor or number that \`add\` is given to tell how many samples the micro-batch has, got ` +
       `${size === undefined ? describe(batch[0]) : `the size ${size}`}. Call \`add(x)\` with the tensors of the ` +
@@ -96,9 +96,10 @@ function sizeOf(batch: readonly unknown[]): number {
   );
 }
 
+/** The numbers and the dimensions in a value; what counts is the first. */
 function sizesIn(value: unknown): number[] {
   if (typeof value === 'number') return [value];
-  if (value instanceof Tensor) return (value as Tensor).shape.slice(0, 1);
+  if (value instanceof Tensor) return (value as Tensor).shape;
   if (typeof value !== 'object' || value === null) return [];
   return Object.values(value).flatMap(sizesIn);
 }
