@@ -18,7 +18,7 @@ const MAY_IMPORT_IN_HOST = {
   model: [],
   penalties: ['model'],
   run: ['model'],
-  step: ['model', 'penalties', 'run'],
+  step: ['model', 'penalties'],
 };
 
 const inHost = Object.entries(MAY_IMPORT_IN_HOST).map(([folder, others]) => ({

@@ -4,8 +4,7 @@ import { withoutUpdate } from '../host/gradients.js';
 import { restoringValues, variablesOf } from '../host/model/weights.js';
 import { runStep, standardizeBatch } from '../host/step/batch.js';
 import { foreignStep } from '../host/step/step.js';
-import { weightingBy } from '../loss/sample-weights.js';
-import type { BatchWeights } from '../loss/train-step.js';
+import { weightingBy, type BatchWeights } from '../loss/train-step.js';
 import { checkArguments, checkData, type NamedTensors } from '../util/arguments.js';
 
 /** A forward pass in training, and what came of it. */
@@ -54,10 +53,9 @@ export async function gradientPass<T>(
     return total;
   };
   const pass = (): GradientPass<T> => {
-    const samples = batch.inputs[0]!.shape[0];
-    const weighting = args.sampleWeight === undefined ? undefined : weightingBy(model, args.sampleWeight, samples);
+    const weighting = weightingBy(model, args.sampleWeight, batch);
     const values = withoutUpdate(model, instead, () => runStep(model, batch, weighting));
-    if (taken.length > 0) return { values, result: taken[0]!, samples };
+    if (taken.length > 0) return { values, result: taken[0]!, samples: batch.inputs[0]!.shape[0] };
     dispose(values);
     throw foreignStep(model, 'No step was made.');
   };

@@ -1,6 +1,6 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { Run } from '../host/run/run.js';
-import { missedStep, watchSteps, type StepObserver, type StepWatch } from '../host/step/step.js';
+import { foreignStep, watchSteps, type StepObserver, type StepWatch } from '../host/step/step.js';
 import type { Logs } from './log-keys.js';
 
 /** Watches the step of each batch of a run. */
@@ -38,9 +38,16 @@ export class BatchWatch<T> {
     const taken = this.#watch.of(loss);
     this.end();
     if (taken !== undefined) return taken;
-    if (this.#run.isByHand || typeof loss !== 'number') throw missedStep(this.#model, this.#run);
+    const { name } = this.#model;
+    if (this.#run.isByHand) {
+      throw new Error(
+        `Expected one step of \`${name}\` between \`onBatchBegin\` and \`onBatchEnd\` of a \`tf.CallbackList\`, got none or ` +
+          'several. Make it with `model.trainOnBatch` or `trainStep`, or let `trainingLoop` drive the callbacks.',
+      );
+    }
+    if (typeof loss !== 'number') throw foreignStep(this.#model, 'The step was made.');
     throw new Error(
-      `Expected the logs of a batch as the host wrote them, got numbers that another callback has read, and \`${this.#model.name}\` ` +
+      `Expected the logs of a batch as the host wrote them, got numbers that another callback has read, and \`${name}\` ` +
         'made another number of steps than one in this batch. Put the callback before those that read the logs.',
     );
   }

@@ -1,8 +1,7 @@
 import { clone, dispose, keep, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { lossNames, partNames } from '../host/model/model.js';
+import { evaluatedValues, lossNames, partNames } from '../host/model/model.js';
 import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
-import { evaluatedLosses } from '../host/run/evaluated-values.js';
 import { watchEvaluations, type EvaluationWatch } from '../host/run/evaluation.js';
 import type { Run } from '../host/run/run.js';
 import { disposeParts, keepParts, type StepLoss } from '../host/step/step.js';
@@ -42,7 +41,7 @@ export class TrainingRun {
     const count = model.outputs.length;
     this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
     if (!run.validates) return;
-    this.#validatedOutputs = watchValidatedOutputs(model);
+    this.#validatedOutputs = watchValidatedOutputs(model, 1 + this.#outputLabels.length);
     this.#validatedLayers = new EvaluatedLayers(model);
   }
 
@@ -189,10 +188,14 @@ function writeByName(logs: Logs, prefix: string, names: readonly string[], value
  * of the other.
  *
  * @param model - The model that is trained; it is watched until the watch ends.
+ * @param count - How many losses that are.
  */
-const watchValidatedOutputs = (model: LayersModel): EvaluationWatch<Scalar[]> =>
+const watchValidatedOutputs = (model: LayersModel, count: number): EvaluationWatch<Scalar[]> =>
   watchEvaluations<Scalar[]>(model, {
     begin: () => [],
-    onEnd: (taken, values) => void taken.push(...evaluatedLosses(model, values).map((loss) => keep(clone(loss)))),
+    onEnd: (taken, values) => {
+      const losses = evaluatedValues(model, values).slice(0, count);
+      taken.push(...losses.map((loss) => keep(clone(loss))));
+    },
     discard: dispose,
   });

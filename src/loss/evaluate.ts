@@ -1,7 +1,7 @@
 import { dispose, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { evaluatedValues } from '../host/model/model.js';
 import { compiledModel } from '../host/model/trained-model.js';
-import { evaluatedDataIndex } from '../host/run/evaluated-values.js';
 import { evaluateBatches, type EvaluationDataset } from '../host/run/evaluation.js';
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
@@ -98,9 +98,8 @@ async function decompose(model: LayersModel, values: Scalar[], layers: Evaluated
   try {
     penalties.push(...layers.penalties());
     const numbers = await readNumbers([...values, ...penalties, ...means]);
-    const dataIndex = evaluatedDataIndex(model);
-    const ofOutputs = numbers[dataIndex]!;
     const first = values.length + penalties.length;
+    const [ofOutputs, ...others] = evaluatedValues(model, numbers.slice(0, values.length)) as [number, ...number[]];
     const { activity, terms } = layers.result(numbers.slice(first));
     const data = ofOutputs + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
     const regularization = sumOfNumbers(numbers.slice(values.length, first)) + activity;
@@ -108,7 +107,7 @@ async function decompose(model: LayersModel, values: Scalar[], layers: Evaluated
       total: data + regularization,
       data,
       regularization,
-      ...nameValues(model, ofOutputs, numbers.slice(dataIndex + 1, values.length), terms, sumOfNumbers),
+      ...nameValues(model, ofOutputs, others, terms, sumOfNumbers),
     };
   } finally {
     dispose([...values, ...penalties, ...means]);

@@ -3,7 +3,8 @@ import { LayersModel } from '@tensorflow/tfjs-layers';
 import { buildModel, builtModel } from '../host/model/trained-model.js';
 import { isPassLoss, type PassLoss } from '../host/penalties/pass-loss.js';
 import { appliedLosses } from '../host/penalties/penalties.js';
-import { notePenalties, penaltySumOf, sourceOfNotes, type Penalty } from '../host/penalties/penalty.js';
+import { notePenalties, sourceOfNotes, type Penalty } from '../host/penalties/penalty.js';
+import { addUp } from '../host/step/penalty-sums.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { checkArguments, checkFlag, describe } from '../util/arguments.js';
@@ -84,7 +85,7 @@ export function sumOfPenalties(models: readonly ModelLosses[]): Scalar {
       counted.set(penalty.key, Math.max(before, calls));
       return Array.from({ length: Math.max(0, calls - before) }, () => penalty);
     });
-    return weightPenalties(model, left);
+    return addUp(model, left);
   });
   const sums = [
     ...ofWeights,
@@ -93,12 +94,6 @@ export function sumOfPenalties(models: readonly ModelLosses[]): Scalar {
   if (sums.length === 0) return scalar(0);
   const all = sums.map(asFloat);
   return all.length === 1 ? clone(all[0]!) : addN(all);
-}
-
-function weightPenalties(model: LayersModel, penalties: readonly Penalty[]): Scalar[] {
-  const sum = penaltySumOf(model);
-  if (sum === undefined || penalties.length === 0) return penalties.map((penalty) => penalty.value());
-  return [sum(penalties, false).sum];
 }
 
 const scaledBy = (factor: number, sum: Scalar): Scalar => (factor === 1 ? sum : mul<Scalar>(sum, factor));

@@ -5,6 +5,7 @@ import { movedWeights } from '../host/model/weights.js';
 import { appliedPenalties, declaredPenalties } from '../host/penalties/penalties.js';
 import { sourceOf, type PenaltySource } from '../host/penalties/penalty-sources.js';
 import type { Penalty } from '../host/penalties/penalty.js';
+import { groupBy } from '../util/group-by.js';
 import { isOrthogonal } from './orthogonal.js';
 
 /** A regularizer that a layer or a cell declares on one of its weights, whether or not training adds its penalty. */
@@ -54,15 +55,8 @@ export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] 
 }
 
 /** Each of some penalties once, and how often it is among them. */
-export function distinct(penalties: readonly Penalty[]): Array<{ penalty: Penalty; calls: number }> {
-  const byKey = new Map<unknown, { penalty: Penalty; calls: number }>();
-  for (const penalty of penalties) {
-    const known = byKey.get(penalty.key);
-    if (known) known.calls += 1;
-    else byKey.set(penalty.key, { penalty, calls: 1 });
-  }
-  return [...byKey.values()];
-}
+export const distinct = (penalties: readonly Penalty[]): Array<{ penalty: Penalty; calls: number }> =>
+  [...groupBy(penalties, ({ key }) => key).values()].map((all) => ({ penalty: all[0]!, calls: all.length }));
 
 /** `l2(0.1)`, `l1l2(l1 = 0.1, l2 = 0.2)`, `orthogonal(0.1, 'rows')`, or the name of another class. */
 export function regularizerText(regularizer: Regularizer): string {

@@ -18,6 +18,7 @@ import {
 import type { GradSaveFunc, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { unrecorded } from '../host/gradients.js';
 import { exactSign, l2Loss } from '../host/penalties/kernels.js';
+import { groupBy } from '../util/group-by.js';
 import { sumOf } from '../util/scalars.js';
 
 /** A penalty: `factor * (l1 * sum(abs(weight)) + l2 * sum(weight ** 2))`. */
@@ -110,13 +111,10 @@ const MOST_AXES = 5;
 
 /** The places of the weights that go through the operations together: small ones of one shape, any other by itself. */
 function blocksOf(weights: readonly Tensor[]): number[][] {
-  const blocks = new Map<string, number[]>();
-  weights.forEach((weight, place) => {
-    const isAlone = weight.size > SMALL || weight.rank > MOST_AXES;
-    const key = isAlone ? `#${place}` : weight.shape.join();
-    const block = blocks.get(key);
-    if (block) block.push(place);
-    else blocks.set(key, [place]);
+  const isAlone = ({ size, rank }: Tensor): boolean => size > SMALL || rank > MOST_AXES;
+  const blocks = groupBy([...weights.keys()], (place) => {
+    const weight = weights[place]!;
+    return isAlone(weight) ? place : weight.shape.join();
   });
   return [...blocks.values()];
 }

@@ -6,6 +6,7 @@ import { addPenalty } from '../host/penalties/closures.js';
 import { appliedPenalties, layersWithPenalties } from '../host/penalties/penalties.js';
 import { inspectPenalty, type PenaltySource } from '../host/penalties/penalty-sources.js';
 import { checkArguments, describe } from '../util/arguments.js';
+import { groupBy } from '../util/group-by.js';
 import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 import { placedWeights, selectWeights, type PlacedWeight, type WeightSelector } from './weight-selection.js';
@@ -79,7 +80,9 @@ export function addWeightDecay(model: LayersModel, args: AddWeightDecayArgs): We
   const regularized = regularizersByWeight(trained);
   const isLeftAlone = ({ weight }: PlacedWeight): boolean => {
     const present = regularized.get(weight) ?? [];
-    return args.alsoRegularized === true ? present.some((one) => decays.has(one)) : present.length > 0;
+    return args.alsoRegularized === true
+      ? present.some(({ regularizer }) => decays.has(regularizer))
+      : present.length > 0;
   };
   const carriers = [...layersWithPenalties(trained)].sort(([, calls], [, others]) => calls - others);
   const fresh = chosen.filter((placed) => !isLeftAlone(placed));
@@ -110,10 +113,8 @@ const decays = new WeakSet<Regularizer>();
 
 const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path, weight: shortName(weight) });
 
-const NAMES = ['l1', 'l2', 'include', 'exclude', 'alsoRegularized'];
-
 function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
-  checkArguments('addWeightDecay', args, NAMES);
+  checkArguments('addWeightDecay', args, ['l1', 'l2', 'include', 'exclude', 'alsoRegularized']);
   const { l1 = 0, l2 = 0 } = args;
   for (const [name, value] of Object.entries({ l1, l2 })) {
     if (!Number.isFinite(value) || value < 0) {
@@ -129,11 +130,9 @@ function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
 }
 
 /** The regularizers on each weight: those that training adds, and those that a layer or a cell declares without effect. */
-function regularizersByWeight(trained: LayersModel): Map<LayerVariable, Regularizer[]> {
+function regularizersByWeight(trained: LayersModel): Map<LayerVariable, PenaltySource[]> {
   const computed = appliedPenalties(trained).filter(({ closure }) => closure === undefined);
   const found: PenaltySource[] = [...declaredRegularizers(trained)];
   tidy(() => found.push(...computed.flatMap((penalty) => inspectPenalty(penalty).source ?? [])));
-  const byWeight = new Map<LayerVariable, Regularizer[]>();
-  for (const { weight, regularizer } of found) byWeight.set(weight, [...(byWeight.get(weight) ?? []), regularizer]);
-  return byWeight;
+  return groupBy(found, ({ weight }) => weight);
 }

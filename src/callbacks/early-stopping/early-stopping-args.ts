@@ -113,7 +113,7 @@ const after = (name: string) => (output: string) => name.slice(output.length + 1
  * values under the names of others, so that an accuracy's key may hold an error.
  *
  * @throws Error that says what the key will hold.
- * @see `validationNames` in `host/evaluated-values.ts`.
+ * @see `validationNames` in `host/model/model.ts`.
  */
 export function checkValidationValue(monitor: string, { models, validationNames: names, totalKey }: Run): void {
   const outputNames = models[0]?.outputNames ?? [];

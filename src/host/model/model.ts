@@ -1,5 +1,5 @@
 import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
-import { LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
+import { type LayersModel, Sequential, type layers } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from '../../util/arguments.js';
 
 export type Layer = layers.Layer;
@@ -51,16 +51,8 @@ export function trainedModel(model: LayersModel): LayersModel | undefined {
  */
 export const hidden = (model: Sequential): { model: LayersModel } => model as unknown as { model: LayersModel };
 
-/** Whether a value is a layers model of another copy of tfjs-layers than the one that this library imports. */
-export function isForeignLayersModel(value: object): boolean {
-  return !(value instanceof LayersModel) && 'makeTrainFunction' in value && 'calculateLosses' in value;
-}
-
 /** The labels of a step's values: `loss`, then each output's loss where there are several outputs, then the metrics. */
 export const lossNames = (model: LayersModel): string[] => internals(model).getDedupedMetricsNames();
-
-/** Names that occur several times, numbered as the host numbers them: `out`, `out_1`. */
-export const numberNames = (names: readonly string[]): string[] => numberThings(names, [...names.keys()]);
 
 /** The names of some things, of which one may be listed several times; several of one name are numbered as the host does. */
 export function numberThings(names: readonly string[], things: readonly unknown[]): string[] {
@@ -74,8 +66,8 @@ export function numberThings(names: readonly string[], things: readonly unknown[
   });
 }
 
-/** The names of the parts of the data loss that are outputs. */
-export const partNames = ({ outputNames }: LayersModel): string[] => numberNames(outputNames);
+/** The names of the parts of the data loss that are outputs; outputs of one name are numbered: `out`, `out_1`. */
+export const partNames = ({ outputNames }: LayersModel): string[] => numberThings(outputNames, [...outputNames.keys()]);
 
 /**
  * What tells one `compile` of a model from the next: each makes new loss functions.
@@ -83,3 +75,32 @@ export const partNames = ({ outputNames }: LayersModel): string[] => numberNames
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L601-L641 | LayersModel.compile}
  */
 export const compilationOf = (model: LayersModel): unknown => internals(model).lossFunctions;
+
+/**
+ * What the host's evaluation returns, from the data loss of all outputs on: before it, there is one running sum for each output
+ * but the last, where its labels name one loss, so that all after the first are shifted against their names.
+ *
+ * @returns The data loss, then of several outputs the loss of each, then the metrics; nothing of an evaluation without a sample.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1424 | makeTestFunction}
+ */
+export const evaluatedValues = <T>(model: LayersModel, values: readonly T[]): T[] =>
+  values.slice(model.outputs.length - 1);
+
+/**
+ * What the host's own validation values are: with several outputs it puts one running sum an output before the rest, where
+ * its labels name one loss, so that each value is under the label of another.
+ *
+ * @returns For each key that the host writes into an epoch's log, the name that its value has in training; `undefined`
+ *   for a sum of losses without the penalty, which training does not have, and where the host lost values: for several outputs
+ *   of one name, `fitDataset` writes all under one key.
+ * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1405-L1434 | makeTestFunction}
+ */
+export function validationNames(model: LayersModel, by: 'fit' | 'fitDataset'): Map<string, string | undefined> {
+  const names = lossNames(model);
+  const labels = by === 'fit' ? names : model.metricsNames;
+  const sums = model.outputs.length;
+  const isLost = new Set(labels).size < labels.length;
+  return new Map(
+    labels.map((label, index) => [`val_${label}`, isLost || index < sums ? undefined : names[index - sums + 1]]),
+  );
+}

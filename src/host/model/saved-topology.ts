@@ -1,20 +1,20 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import { LayersModel, Sequential, initializers, layers, models, type LayerVariable } from '@tensorflow/tfjs-layers';
 import type { Layer } from './model.js';
-import { L1L2 } from './regularizers.js';
+import { RANK, patch } from '../patch.js';
+import { RegularizerBase, registeredClass } from './regularizers.js';
 
 /**
  * What the host makes of a `class_name`: a model with a graph, a `Sequential`, a layer, a regularizer, or something else,
  * such as an initializer; `undefined` where nothing is registered under that name.
  */
 export function savedKind(name: unknown): 'graph' | 'sequential' | 'layer' | 'regularizer' | 'other' | undefined {
-  const { classNameMap } = serialization.SerializationMap.getMap();
-  if (typeof name !== 'string' || !Object.hasOwn(classNameMap, name)) return undefined;
-  const [type] = classNameMap[name]!;
+  const type = typeof name === 'string' ? (registeredClass(name) as Class | undefined) : undefined;
+  if (type === undefined) return undefined;
   if (isA(type, Sequential)) return 'sequential';
   if (isA(type, LayersModel)) return 'graph';
   if (isA(type, layers.Layer)) return 'layer';
-  return isA(type, Object.getPrototypeOf(L1L2) as Class) ? 'regularizer' : 'other';
+  return isA(type, RegularizerBase) ? 'regularizer' : 'other';
 }
 
 interface Class {
@@ -87,36 +87,32 @@ function watchLayerClasses(): Array<() => void> {
 }
 
 /** Names the layer that cannot be called. */
-function watchCalls(): () => void {
-  const prototype = layers.Layer.prototype;
-  const apply = prototype.apply;
-  prototype.apply = function (inputs, kwargs) {
+const watchCalls = (): (() => void) =>
+  patch(layers.Layer.prototype, 'apply', RANK.watch, function (apply, inputs, kwargs) {
     return naming(this.name, this.getClassName(), () => {
       if ([inputs].flat().includes(undefined as never)) {
         throw new Error('`inbound_nodes` names an output that the layer before it does not have');
       }
-      return apply.call(this, inputs, kwargs);
+      return apply(inputs, kwargs);
     });
-  };
-  return () => void (prototype.apply = apply);
-}
+  });
 
 /** @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1269 | Layer.addWeight} */
-function makeTinyWeights(made: LayerVariable[]): () => void {
-  const prototype = layers.Layer.prototype as unknown as HostWeights;
-  const addWeight = prototype.addWeight;
-  prototype.addWeight = function (name, shape, _dtype, _initializer, regularizer, trainable, constraint) {
-    if (!shape.every((size) => Number.isSafeInteger(size) && size! >= 0)) {
-      throw new Error(`its sizes and its input give the weight ${name} the shape [${shape.map(String).join(', ')}]`);
-    }
-    const tiny = shape.map(() => 1);
-    const zeros = initializers.zeros();
-    const weight = addWeight.call(this, name, tiny, 'float32', zeros, regularizer, trainable, constraint);
-    made.push(weight);
-    return weight;
-  };
-  return () => void (prototype.addWeight = addWeight);
-}
+const makeTinyWeights = (made: LayerVariable[]): (() => void) =>
+  patch(
+    layers.Layer.prototype as unknown as HostWeights,
+    'addWeight',
+    RANK.watch,
+    (addWeight, name, shape, _dtype, _initializer, regularizer, trainable, constraint) => {
+      if (!shape.every((size) => Number.isSafeInteger(size) && size! >= 0)) {
+        throw new Error(`its sizes and its input give the weight ${name} the shape [${shape.map(String).join(', ')}]`);
+      }
+      const tiny = shape.map(() => 1);
+      const weight = addWeight(name, tiny, 'float32', initializers.zeros(), regularizer, trainable, constraint);
+      made.push(weight);
+      return weight;
+    },
+  );
 
 /** Where a layer makes its weights, which is protected in the host's types. */
 interface HostWeights {

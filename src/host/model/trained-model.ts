@@ -1,7 +1,7 @@
 import { LayersModel, Sequential } from '@tensorflow/tfjs-layers';
 import { describe, list } from '../../util/arguments.js';
 import { onAssign } from '../patch.js';
-import { hidden, internals, isForeignLayersModel, trainedModel } from './model.js';
+import { hidden, internals, trainedModel } from './model.js';
 import { placesInModel } from './walk.js';
 
 /** What to do when the app and this library load two copies of tfjs-layers. */
@@ -61,7 +61,7 @@ const withoutActivityRegularizers = new WeakSet<LayersModel>();
 function notALayersModel(value: unknown): Error {
   const expected = 'Expected `model` to be a tf.LayersModel or a tf.Sequential, got';
   if (typeof value === 'object' && value !== null) {
-    if (isForeignLayersModel(value)) {
+    if ('makeTrainFunction' in value && 'calculateLosses' in value) {
       return new Error(`${expected} one from a second copy of @tensorflow/tfjs-layers. ${ONE_COPY}`);
     }
     if ('executor' in value && 'predict' in value) {

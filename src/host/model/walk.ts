@@ -44,14 +44,11 @@ export function placesIn({ layer, path, around }: Place, flatten = true): Place[
 export const placesInModel = (model: LayersModel, flatten = true): Place[] =>
   placesIn({ layer: model, path: '', around: [] }, flatten);
 
-/** Names a layer or cell at one of its paths. */
-export type LayerNames = (place: Pick<Place, 'layer' | 'path'>) => string;
-
 /**
- * How the layers of a model are named in logs and findings: by their paths, and numbered where several have one path, because a
+ * How the layers and cells of a model are named in logs and findings: by their paths, and numbered where several have one path, because a
  * name may have a `/` in it.
  */
-export function layerNames(model: LayersModel): LayerNames {
+export function layerNames(model: LayersModel): (place: Pick<Place, 'layer' | 'path'>) => string {
   const places = placesInModel(model);
   const named = places.map(({ layer, path, around }) => around.find((outer) => outer.path === path)?.layer ?? layer);
   const paths = places.map(({ path }) => path);

@@ -94,7 +94,7 @@ export abstract class PassLoss extends layers.Layer {
    *   mean counts that often, or as often as it was called. Default: each call counts.
    */
   sum(calls = Infinity): Scalar {
-    const values = this.#values.filter((computed) => isAlive(computed) && computed.loss === currentLoss());
+    const values = this.#values.filter((computed) => isAlive(computed) && computed.loss === state.losses);
     if (values.length === 0) return scalar(0);
     if (calls === Infinity) return addN(values.map(({ value }) => value));
     const passes = [...groupBy(values, ({ pass }) => pass).values()];
@@ -164,14 +164,11 @@ export function keepForPass<T extends Tensor>(value: T): T {
 }
 
 const state = shared('passes-of-losses', () => ({
-  /** How many custom losses have begun to run. */
+  /** How many custom losses have begun to run: tells one from the next, also where both are on one gradient tape. */
   losses: 0,
   /** The calls of models under watch that are running, the outermost first. */
   running: [] as object[],
 }));
-
-/** Tells one run of a custom loss from the next, also where both are on one gradient tape. */
-const currentLoss = (): number => state.losses;
 
 /**
  * What is the same for all calls of layers in one forward pass only: the call of a model under watch, or else the options that

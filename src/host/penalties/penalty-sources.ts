@@ -20,10 +20,10 @@ export interface PenaltySource {
  *   hand.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/topology.ts#L1293-L1295 | Layer.addWeight}
  */
-export const inspectPenalty = ({ layer, declared }: Penalty): { value: Scalar; source: PenaltySource | null } =>
-  inspect(layer, declared);
-
-function inspect(layer: Layer, penalty: () => Scalar): { value: Scalar; source: PenaltySource | null } {
+export function inspectPenalty({ layer, declared }: Pick<Penalty, 'layer' | 'declared'>): {
+  value: Scalar;
+  source: PenaltySource | null;
+} {
   const applied: Array<{ regularizer: Regularizer; argument: Tensor; result: Scalar }> = [];
   const releases = applyOwners(layer).map((owner) =>
     patch(owner, 'apply', RANK.watch, function (apply, argument) {
@@ -33,7 +33,7 @@ function inspect(layer: Layer, penalty: () => Scalar): { value: Scalar; source: 
     }),
   );
   try {
-    const value = penalty();
+    const value = declared();
     const origin = applied.find(({ result }) => result === value);
     const weight = layer.weights.find((candidate) => candidate.read() === origin?.argument);
     const source = origin && weight ? { regularizer: origin.regularizer, weight } : null;
@@ -53,9 +53,8 @@ export function sourceOf(penalty: Penalty): PenaltySource | null {
   const { closure, kind, layer } = penalty;
   if (closure === undefined || kind !== 'penalty') return null;
   if (isOfRegularizer(closure)) {
-    const { regularizer } = lookUp([closure], applyOwners(layer))[0]!;
-    const weight = weightOf(penalty);
-    return regularizer && weight ? { regularizer, weight } : null;
+    const { regularizer, weight } = lookUp([closure], applyOwners(layer))[0]!;
+    return regularizer && weight && layer.weights.includes(weight) ? { regularizer, weight } : null;
   }
   if (!sources.has(closure)) sources.set(closure, sourceOfAdded(layer, closure));
   return sources.get(closure)!;
@@ -75,7 +74,7 @@ export function weightOf({ closure, layer }: Penalty): PenaltySource['weight'] |
 function sourceOfAdded(layer: Layer, closure: () => Scalar): PenaltySource | null {
   const found: Array<PenaltySource | null> = [];
   try {
-    tidy(() => void found.push(inspect(layer, closure).source));
+    tidy(() => void found.push(inspectPenalty({ layer, declared: closure }).source));
     return found[0]!;
   } catch {
     return null;

@@ -111,10 +111,8 @@ const factorOf = (model: LayersModel): number =>
   [...(changes.get(model) ?? [])].reduce((product, { factor }) => product * (factor?.() ?? 1), 1);
 
 /** A penalty with the factor of a model that adds it, times those of the models within that. */
-export function scaled(model: LayersModel, penalty: Penalty): Penalty {
-  const factor = (): number => penalty.factor() * factorOf(model);
-  return withFactor(penalty, factor);
-}
+export const scaled = (model: LayersModel, penalty: Penalty): Penalty =>
+  withFactor(penalty, () => penalty.factor() * factorOf(model));
 
 export function withFactor(penalty: DeclaredPenalty, factor: () => number): Penalty {
   const value = (): Scalar => {

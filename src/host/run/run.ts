@@ -1,7 +1,6 @@
 import { Callback, CallbackList, CustomCallback, History, type LayersModel } from '@tensorflow/tfjs-layers';
-import { internals, trainedModel } from '../model/model.js';
+import { internals, trainedModel, validationNames } from '../model/model.js';
 import { RANK, onAssign, patch, shared } from '../patch.js';
-import { validationNames } from './evaluated-values.js';
 
 /** How often a run gives way to other tasks, as `CustomCallback` has it: `'auto'` is at most every 125 ms. */
 export type YieldEvery = 'auto' | 'batch' | 'epoch' | 'never' | number;
@@ -116,7 +115,6 @@ export function runOf(model: LayersModel, params: Callback['params']): Run {
 function fitRun(model: LayersModel, params: Callback['params']): Run {
   const { samples, batchSize, doValidation } = params as { [name: string]: number | null | undefined };
   const isFit = samples != null;
-  const by = isFit ? 'fit' : 'fitDataset';
   const listeners: Array<(callbacks: Callbacks) => void> = [];
   const ends: Array<() => void> = [];
   const isByHand = !internals(model).isTraining;
@@ -127,7 +125,7 @@ function fitRun(model: LayersModel, params: Callback['params']): Run {
     isByHand,
     validates: Boolean(doValidation),
     validatesAfterBatch: isFit ? Math.ceil(samples / batchSize!) - 1 : undefined,
-    validationNames: doValidation ? validationNames(model, by) : new Map(),
+    validationNames: doValidation ? validationNames(model, isFit ? 'fit' : 'fitDataset') : new Map(),
     writers: [],
     totalKey: 'loss',
     onBegin: (listener) => void listeners.push(listener),

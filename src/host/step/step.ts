@@ -12,7 +12,6 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded } from '../gradients.js';
 import { internals } from '../model/model.js';
 import { RANK, onAssign, patch } from '../patch.js';
-import type { Run } from '../run/run.js';
 import { inParts, watchPenalties, type LossOnTape } from './loss-on-tape.js';
 
 /** The loss of a step in its parts: kept scalars, which whoever has them disposes. */
@@ -137,12 +136,3 @@ export const foreignStep = ({ name }: LayersModel, consequence: 'The step was ma
       `of tf.LayersModel does, got a step that does not. ${consequence} A model class with a training step of its own, or a ` +
       'tfjs-layers with another one, cannot be watched.',
   );
-
-/** What to say of a batch in whose step nothing was seen. */
-export const missedStep = (model: LayersModel, { isByHand }: Pick<Run, 'isByHand'>): Error =>
-  isByHand
-    ? new Error(
-        `Expected one step of \`${model.name}\` between \`onBatchBegin\` and \`onBatchEnd\` of a \`tf.CallbackList\`, got none or ` +
-          'several. Make it with `model.trainOnBatch` or `trainStep`, or let `trainingLoop` drive the callbacks.',
-      )
-    : foreignStep(model, 'The step was made.');
