@@ -147,6 +147,55 @@ it('names the layers of a Sequential that is the first in a Sequential, which th
   expect(chosen({ include: 'inner/a/bias' }, build())).toEqual(['a/bias']);
 });
 
+describe('a shared layer', () => {
+  const build = () => {
+    const shared = tf.layers.dense({ name: 'shared', units: 2, inputShape: [2] });
+    const nested = ['first', 'second'].map((name) => tf.sequential({ name, layers: [shared] }));
+    const input = tf.input({ shape: [2] });
+    return tf.model({ inputs: input, outputs: chain(input, ...nested) });
+  };
+
+  it.each<[string, AddWeightDecayArgs['include'], string]>([
+    ['the path of its second place', 'second/shared', 'first/shared/kernel'],
+    ["its weight's path there", 'second/shared/bias', 'first/shared/bias'],
+    ['a RegExp on its second place', /^second\/shared$/, 'first/shared/kernel'],
+    ["a RegExp on its weight's path there", /^second\/shared\/b/, 'first/shared/bias'],
+    ['its first place', 'first/shared/bias', 'first/shared/bias'],
+  ])('is found by %s', (_, include, expected) => {
+    const { added } = addWeightDecay(build(), { l2: 0.1, include });
+    expect(added.map(({ layer, weight }) => `${layer}/${weight}`)).toEqual([expected]);
+  });
+});
+
+it('does not find a wrapped weight as one of the wrapper', () => {
+  expect(() => chosen({ include: /^each\/kernel/ })).toThrow('got /^each\\/kernel/, which finds none');
+});
+
+it('takes for kernels what is called one, and nothing whose name only begins or ends so', () => {
+  class Odd extends tf.layers.Layer {
+    static readonly className = 'Odd';
+    override build(): void {
+      const names = [
+        'kernel',
+        'my_kernel',
+        'subkernel',
+        'kernel_scale',
+        'embeddings',
+        'my_embeddings',
+        'embeddings_scale',
+      ];
+      names.forEach((name) => this.addWeight(name, [1], 'float32', tf.initializers.zeros()));
+      super.build([null, 1]);
+    }
+    override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Tensor {
+      return [inputs].flat()[0]!;
+    }
+  }
+  const input = tf.input({ shape: [1] });
+  const model = tf.model({ inputs: input, outputs: chain(input, new Odd({ name: 'odd' })) });
+  expect(chosen({}, model)).toEqual(['odd/embeddings', 'odd/kernel', 'odd/my_kernel']);
+});
+
 describe('refuses, and lists what there is:', () => {
   const model = () => {
     const layers = [

@@ -1,4 +1,4 @@
-import { LayersModel, type LayerVariable, type layers } from '@tensorflow/tfjs-layers';
+import type { LayerVariable, LayersModel, layers } from '@tensorflow/tfjs-layers';
 import { placesInModel } from '../host/model/walk.js';
 import { describe, list } from '../util/arguments.js';
 import { shortName } from './penalty-groups.js';
@@ -17,7 +17,7 @@ export interface PlacedWeight {
   layer: layers.Layer;
   /** The names of the models and wrappers around the layer and its own, as in `regularizationTerms`. */
   path: string;
-  /** `path` and the layer's paths in the other places. */
+  /** Its paths in every place. */
   paths: string[];
   /** Every layer that it is in, from the outermost model to the cell, in every place. */
   around: Array<{ layer: layers.Layer; path: string }>;
@@ -28,18 +28,16 @@ export function placedWeights(model: LayersModel): PlacedWeight[] {
   const placed = new Map<LayerVariable, PlacedWeight & { owner: layers.Layer }>();
   for (const place of [...placesInModel(model), ...placesInModel(model, false)]) {
     const { layer: owner, path } = place;
-    if (owner instanceof LayersModel) continue;
     const around = [...place.around, place];
     // A cell that is alone goes by the name of the layer around it.
     const layer = around.find((one) => one.path === path)!.layer;
     for (const weight of owner.weights) {
-      const known = placed.get(weight);
-      if (known === undefined) {
-        placed.set(weight, { weight, layer, path, paths: [path], around: [...around], owner });
-      } else if (known.owner === owner && !known.paths.includes(path)) {
-        known.paths.push(path);
-        known.around.push(...around);
-      }
+      const placedOne = placed.get(weight) ?? { weight, layer, path, paths: [], around: [], owner };
+      placed.set(weight, placedOne);
+      // What is around a layer has its weights too.
+      if (placedOne.owner !== owner) continue;
+      placedOne.paths.push(path);
+      placedOne.around.push(...around);
     }
   }
   return [...placed.values()];
@@ -59,16 +57,8 @@ export function selectWeights(
   include: WeightSelector | WeightSelector[] | undefined,
   exclude: WeightSelector | WeightSelector[] = [],
 ): PlacedWeight[] {
-  const included =
-    include === undefined
-      ? new Set(weights.filter(isKernel))
-      : union(
-          weights,
-          'include',
-          include,
-          (weight, found) => found === 'weight' || (found === 'layer' && isKernel(weight)),
-        );
-  const excluded = union(weights, 'exclude', exclude, (_, found) => found !== undefined);
+  const included = include === undefined ? new Set(weights.filter(isKernel)) : union(weights, 'include', include);
+  const excluded = union(weights, 'exclude', exclude);
   const selected = weights.filter((weight) => included.has(weight) && !excluded.has(weight));
   if (selected.length === 0) {
     throw new Error(
@@ -88,11 +78,12 @@ function union(
   weights: readonly PlacedWeight[],
   argument: 'include' | 'exclude',
   selectors: WeightSelector | WeightSelector[],
-  takes: (weight: PlacedWeight, found: Found) => boolean,
 ): Set<PlacedWeight> {
+  const isTaken = (weight: PlacedWeight, found: Found): boolean =>
+    found === 'weight' || (found === 'layer' && (argument === 'exclude' || isKernel(weight)));
   const entries = Array.isArray(selectors) ? selectors : [selectors];
   const taken = entries.map((entry) => {
-    const found = weights.filter((weight) => takes(weight, find(entry, weight, argument)));
+    const found = weights.filter((weight) => isTaken(weight, find(entry, weight, argument)));
     if (found.length > 0) return found;
     throw new Error(
       `Expected each entry of \`${argument}\` to find a weight${argument === 'include' ? ' (a layer: its kernels)' : ''}, ` +
