@@ -200,6 +200,39 @@ describe('variables', () => {
   });
 });
 
+describe('an entry of `exclude`', () => {
+  /** Which of some variables decay, by their names. */
+  const decaying = (names: string[], exclude: Array<string | RegExp>): string[] => {
+    const variables = names.map((name) => tf.variable(tf.scalar(1), true, name));
+    const optimizer = withWeightDecay(tf.train.sgd(1), { rate: 0.5, variables, exclude });
+    optimizer.applyGradients(variables.map(({ name }) => ({ name, tensor: tf.scalar(0) })));
+    const found = names.filter((_, index) => variables[index]!.dataSync()[0] !== 1);
+    tf.dispose(variables);
+    return found;
+  };
+
+  it.each<[string, string[], string | RegExp, string[]]>([
+    ['as a text, letter by letter', ['a.b', 'axb'], 'a.b', ['axb']],
+    ['as a pattern, without the number of the host', ['w/kernel_1', 'w/kernel_12', 'w/bias'], /kernel$/, ['w/bias']],
+    ['as a pattern, with the number of the host', ['w/kernel', 'w/kernel_1'], /kernel_1$/, ['w/kernel']],
+    ['as a pattern, with numbers elsewhere', ['w_2/kernel', 'w/kernel'], /^w\/kernel$/, ['w_2/kernel']],
+  ])('is in a name %s', (_, names, exclude, expected) => {
+    expect(decaying(names, [exclude])).toEqual(expected);
+  });
+
+  it.each(['given', 'all'])('is looked for once, in the names of the variables that are %s', (which) => {
+    const [kernel, bias] = ['once/kernel', 'once/bias'].map((name) => tf.variable(tf.scalar(1), true, name));
+    const variables = which === 'given' ? [kernel!, bias!] : undefined;
+    const optimizer = withWeightDecay(tf.train.sgd(1), { rate: 0.5, variables, exclude: ['once/bias'] });
+    const step = () => optimizer.applyGradients([{ name: kernel!.name, tensor: tf.scalar(0) }]);
+    if (which === 'all') step();
+    bias!.dispose();
+    step();
+    expect(kernel!.dataSync()[0]).toBe(which === 'all' ? 0.25 : 0.5);
+    kernel!.dispose();
+  });
+});
+
 describe('again on the same optimizer', () => {
   it('replaces what was in force, and a rate of 0 ends it', async () => {
     const [model, twin] = [regressor(), regressor()];
@@ -232,6 +265,7 @@ describe('bad input is refused, and changes nothing', () => {
     [{ rate: 1, exclude: [3] }, /`exclude`.*got 3/],
     [{ rate: 1, variables: [] }, /`variables` of `withWeightDecay` to name a variable, got none/],
     [{ rate: 1, variables: ['kernel'] }, /`variables` of `withWeightDecay` to be variables.*got 'kernel'/],
+    [{ rate: 1, variables: [null] }, /`variables` of `withWeightDecay` to be variables.*got null/],
     [{ weightDecay: 1 }, /`rate`, `variables`, `exclude` of `withWeightDecay`, got `weightDecay`/],
   ])('%j', (args, message) => {
     const optimizer = tf.train.sgd(0.1);
@@ -255,7 +289,42 @@ describe('bad input is refused, and changes nothing', () => {
     expect(await state(model)).toEqual(before);
   });
 
+  it('names as many variables as fit into a message', () => {
+    const refusal = (count: number): string => {
+      const variables = Array.from({ length: count }, (_, index) =>
+        tf.variable(tf.scalar(index), true, `many_${count}/${index}`),
+      );
+      try {
+        withWeightDecay(tf.train.sgd(0.1), { rate: 1, variables, exclude: ['bias'] });
+        return 'none';
+      } catch (error) {
+        return String(error);
+      } finally {
+        tf.dispose(variables);
+      }
+    };
+    expect(refusal(20)).toMatch(/`many_20\/19`\.$/);
+    expect(refusal(23)).toMatch(/`many_23\/19` and 3 more\.$/);
+  });
+
+  it('a gradient for what is no variable, as the host does', () => {
+    const gradient = [{ name: 'of no variable', tensor: tf.scalar(1) }];
+    const messageOf = (optimizer: tfjs.Optimizer): string => {
+      try {
+        optimizer.applyGradients(gradient);
+        return 'none';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const plain = messageOf(tf.train.sgd(0.1));
+    expect(plain).not.toBe('none');
+    expect(messageOf(withWeightDecay(tf.train.sgd(0.1), { rate: 1 }))).toBe(plain);
+  });
+
   it.each([
+    [{ minimize: () => null, learningRate: 1 }, /to be an optimizer, got an object/],
+    [{ applyGradients: () => {}, learningRate: 1 }, /to be an optimizer, got an object/],
     [null, /`optimizer` of `withWeightDecay` to be an optimizer, got null/],
     ['adam', /to be an optimizer, got 'adam'/],
     [() => tf.train.adam({ learningRate: 0.1 } as never), /a finite number as its learning rate, got an object/],

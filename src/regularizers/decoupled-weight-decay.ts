@@ -98,12 +98,12 @@ function decay(optimizer: Optimizer, rate: number, names: Iterable<string>): voi
 /** What the host's optimizers take, with gaps for variables that have no gradient. */
 type Gradients = NamedTensorMap | ReadonlyArray<{ name: string; tensor: unknown }>;
 
-const namesWithGradient = (gradients: Gradients): string[] =>
-  Array.isArray(gradients)
-    ? (gradients as Array<{ name: string; tensor: unknown }>).flatMap(({ name, tensor }) =>
-        tensor == null ? [] : [name],
-      )
-    : Object.entries(gradients).flatMap(([name, tensor]) => ((tensor as unknown) == null ? [] : [name]));
+function namesWithGradient(gradients: Gradients): string[] {
+  const entries = Array.isArray(gradients)
+    ? (gradients as Array<{ name: string; tensor: unknown }>).map(({ name, tensor }) => [name, tensor] as const)
+    : Object.entries<unknown>(gradients);
+  return entries.filter(([, tensor]) => tensor != null).map(([name]) => name);
+}
 
 /**
  * Whether an entry of `exclude` is in the name of a variable, with or without the number that the host appends to a name that
@@ -125,7 +125,7 @@ function checkOptimizer(optimizer: unknown): asserts optimizer is Optimizer {
     );
   }
   const rate = givenLearningRate(optimizer as Optimizer);
-  if (typeof rate === 'number' && Number.isFinite(rate)) return;
+  if (Number.isFinite(rate)) return;
   throw new Error(
     `Expected \`optimizer\` of \`withWeightDecay\` to have a finite number as its learning rate, got ${describe(rate)}. ` +
       'Pass the number itself to `tf.train`, as in `tf.train.adam(0.001)`.',
@@ -147,7 +147,8 @@ function namesOf(variables: DecayedVariables | readonly DecayedVariables[]): Set
   const all = [variables].flat() as readonly unknown[];
   const names = all.flatMap((one) => {
     if (one instanceof LayersModel) return builtModel(one).weights.map(({ name }) => name);
-    const variable = isLayerVariable(one) ? one.read() : one;
+    const weight = one as LayerVariable | null | undefined;
+    const variable: unknown = typeof weight?.read === 'function' ? weight.read() : one;
     if (variable instanceof Variable) return [variable.name];
     throw new Error(
       `Expected \`variables\` of \`withWeightDecay\` to be variables, weights of layers or models, got ${describe(one)}. ` +
@@ -157,13 +158,6 @@ function namesOf(variables: DecayedVariables | readonly DecayedVariables[]): Set
   if (names.length > 0) return new Set(names);
   throw new Error('Expected `variables` of `withWeightDecay` to name a variable, got none. Leave it out for all.');
 }
-
-const isLayerVariable = (value: unknown): value is LayerVariable =>
-  typeof value === 'object' &&
-  value !== null &&
-  !(value instanceof Variable) &&
-  'read' in value &&
-  'originalName' in value;
 
 function checkFound(exclude: ReadonlyArray<string | RegExp>, names: Iterable<string>): void {
   const all = [...names];
