@@ -8,9 +8,9 @@ const MAY_IMPORT = {
   logs: ['util', 'host', 'regularizers', 'loss', 'gradients'],
   callbacks: ['util', 'host', 'regularizers', 'loss', 'gradients', 'logs'],
   charts: ['util', 'host', 'regularizers', 'loss', 'gradients', 'logs', 'callbacks'],
-  audit: ['util', 'host', 'regularizers'],
+  audit: ['util', 'host', 'regularizers', 'loss'],
   keras: ['util', 'host', 'regularizers'],
-  cli: ['util', 'host', 'regularizers', 'keras', 'audit'],
+  cli: ['util', 'host', 'regularizers', 'loss', 'keras', 'audit'],
 };
 
 /** The same within `src/host`, whose own files are for all of its folders. */

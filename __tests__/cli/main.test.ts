@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
+import { lossTerm } from 'tfjs-decomposed-loss';
 import { auditRegularizers, registerKerasClasses } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import keras from '../fixtures/keras-json/keras-2.json';
@@ -44,6 +45,14 @@ describe('the report', () => {
     const { code, out } = await run('audit', file.path);
     expect(code).toBe(0);
     expect(out).toMatch(/^information +kernel-without-regularizer +bare/m);
+  });
+
+  it('of a model with a term of the loss, whose function the file cannot hold: for information', async () => {
+    const layers = [dense().layers[0]!, lossTerm({ name: 'kl', loss: ([tensor]) => tf.mean(tensor!) })];
+    await save(tf.sequential({ layers }));
+    const { code, out, err } = await run('audit', file.path);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(/^information +loss-term-without-function +kl +- +a `lossTerm`/m);
   });
 
   it('of an argument that only the file shows', async () => {

@@ -8,12 +8,14 @@ import { lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { lossLogger } from 'tfjs-decomposed-loss/node';
 import {
   addWeightDecay,
+  auditRegularizers,
   enforceRegularizers,
   fuseRegularizers,
   regularizationSchedule,
 } from 'tfjs-decomposed-loss/regularizers';
 import { tensorBoard } from 'tfjs-decomposed-loss/tensorboard';
 import { backend, tf } from '../helpers/backend';
+import { secondCopy } from '../helpers/second-copy';
 
 const [x, y] = [() => tf.ones([4, 2]), () => tf.zeros([4, 2])];
 
@@ -211,5 +213,45 @@ describe.each(['flat', 'nested', 'nested in a Sequential'] as const)('a term in 
     for (const value of ofData.dataSync()) expect(value).toBeCloseTo(3, 5);
     for (const value of ofPenalty.dataSync()) expect(value).toBeCloseTo(0.2, 5);
     dispose();
+  });
+});
+
+describe('a model with a term that was loaded from a file', () => {
+  const reloaded = async (): Promise<tfjs.LayersModel> => {
+    const topology = branches({ weight: 0.5 }).toJSON(null, false) as never;
+    const model = await tf.models.modelFromJSON(topology);
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.01) });
+    return model;
+  };
+
+  it('trains without the term, warns once, and the audit finds it', async () => {
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    const model = await reloaded();
+    const inputs = [x(), x()];
+    for (let step = 0; step < 2; step += 1) await trainStep(model, inputs, y());
+    const { total, data, parts } = await evaluate(model, inputs, y());
+    expect([total, parts['kl'] ?? 0]).toEqual([data, 0]);
+    const warnings = warn.mock.calls.map(([text]) => String(text)).filter((text) => text.includes('lossTerm'));
+    warn.mockRestore();
+    expect(warnings).toEqual([expect.stringMatching(/^The `lossTerm` `kl` was loaded without its function/)]);
+    const { findings } = auditRegularizers(model);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'loss-term-without-function', severity: 'warning', layer: 'kl', weight: null }),
+    );
+  });
+
+  it('that has its function has no such finding', () => {
+    expect(auditRegularizers(branches()).findings.map(({ code }) => code)).not.toContain('loss-term-without-function');
+  });
+
+  it('is known once the subpath for Keras is imported', async () => {
+    const { classNameMap } = tf.serialization.SerializationMap.getMap();
+    const known = classNameMap['LossTerm']!;
+    const topology = branches().toJSON(null, false) as never;
+    delete classNameMap['LossTerm'];
+    await expect(tf.models.modelFromJSON(topology)).rejects.toThrow('LossTerm');
+    secondCopy('../../src/keras');
+    expect((await tf.models.modelFromJSON(topology)).layers.map((layer) => layer.getClassName())).toContain('LossTerm');
+    classNameMap['LossTerm'] = known;
   });
 });

@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import 'tfjs-decomposed-loss/keras';
+import { registerKerasClasses } from 'tfjs-decomposed-loss/keras';
 import { activityRegularization } from 'tfjs-decomposed-loss/regularizers';
 import {
   decomposedLoss,
@@ -9,7 +9,7 @@ import {
   trainStep,
   type DecomposedLoss,
 } from 'tfjs-decomposed-loss';
-import { ActivityRegularization, registerActivityRegularization } from '../../src/regularizers/activity-regularization';
+import { ActivityRegularization } from '../../src/regularizers/activity-regularization';
 import { activityCases, loadActivityCase, tensorsOf, type ActivityFixture } from '../fixtures/activity';
 import type { KerasLosses } from '../fixtures/keras';
 import { tf } from '../helpers/backend';
@@ -510,10 +510,10 @@ describe('as a layer', () => {
       static readonly className = 'ActivityRegularization';
     }
     tf.serialization.registerClass(Other);
-    registerActivityRegularization();
+    registerKerasClasses();
     expect(classNameMap['ActivityRegularization']![0]).toBe(Other);
     classNameMap['ActivityRegularization'] = ours;
-    registerActivityRegularization();
+    registerKerasClasses();
     expect(classNameMap['ActivityRegularization'][0]).toBe(ActivityRegularization);
   });
 
@@ -525,6 +525,19 @@ describe('as a layer', () => {
   ])('refuses %s: %p', (name, value) => {
     expect(() => activityRegularization({ [name]: value })).toThrow(new RegExp(`\`${name}\`.*finite number, got`));
   });
+
+  it.each([
+    [{ l1: 1 }, 1e30, 2e30],
+    [{ l2: 1 }, 3e38, Infinity],
+  ])(
+    'computes nothing for a coefficient of 0, which would be NaN where the other sum overflows: %j',
+    async (args, x, expected) => {
+      const model = tf.sequential({ layers: [activityRegularization({ ...args, inputShape: [2] })] });
+      model.compile({ loss: () => tf.zeros([1, 2]), optimizer: 'sgd' });
+      const { regularization } = await evaluate(model, tf.fill([1, 2], x), tf.zeros([1, 2]));
+      expect(regularization).toBe(Math.fround(expected));
+    },
+  );
 
   it('takes null for a coefficient, as Keras does', () => {
     expect(activityRegularization({ l1: null, l2: 1 } as never).getConfig()).toMatchObject({ l1: 0, l2: 1 });

@@ -7,6 +7,7 @@ import {
   orthogonal,
   registerKerasClasses,
 } from 'tfjs-decomposed-loss/regularizers';
+import { regularizerText } from '../../src/regularizers/declared-regularizers';
 import { tensorOf } from '../fixtures/keras';
 import { distanceFromKeras, loadRun, orthogonality, runsOf } from '../fixtures/regularizers';
 import { tf } from '../helpers/backend';
@@ -193,4 +194,17 @@ describe('bad input', () => {
       new RegExp(`a matrix with two ${mode} or more, got the shape \\[${shape}\\]`),
     );
   });
+});
+
+it('is told from a class of your own that has its name, or its members', () => {
+  const own = (name: string, members: object): object => ({
+    apply: (weight: tfjs.Tensor) => weight.sum(),
+    getClassName: () => name,
+    ...members,
+  });
+  const textOf = (regularizer: object) => regularizerText(regularizer as never);
+  expect(textOf(orthogonal({ factor: 0.3, mode: 'columns' }))).toBe("orthogonal(0.3, 'columns')");
+  expect(textOf(own('OrthogonalRegularizer', { factor: 1 }))).toBe('OrthogonalRegularizer');
+  expect(textOf(own('OrthogonalRegularizer', { mode: 'rows' }))).toBe('OrthogonalRegularizer');
+  expect(textOf(own('Own', { factor: 1, mode: 'rows' }))).toBe('Own');
 });

@@ -3,6 +3,7 @@ import { givenLearningRate, hostFactory } from '../host/model/optimizer.js';
 import { layerNames, placesInModel } from '../host/model/walk.js';
 import { movedWeights, trainableAtCompile } from '../host/model/weights.js';
 import { appliedPenalties } from '../host/penalties/penalties.js';
+import { LossTerm } from '../loss/loss-term.js';
 import { shortName } from '../regularizers/penalty-groups.js';
 import { isKernel } from '../regularizers/weight-selection.js';
 import { describe } from '../util/arguments.js';
@@ -22,6 +23,7 @@ export const modelFindings = (audited: AuditedModel): RegularizationFinding[] =>
   ...trainableFindings(audited),
   ...sequentialFindings(audited),
   ...kernelFindings(audited),
+  ...lossTermFindings(audited),
 ];
 
 const CLIPPING = /^_?(global_?)?clip_?(norm|value)$/i;
@@ -154,6 +156,20 @@ function kernelFindings({ trained, termsOn, weights, opaque }: AuditedModel): Re
       applied: 'nothing',
       remedy: 'If that is not meant, call `addWeightDecay(model, {l2: …})`, or give the layer a regularizer.',
     }));
+}
+
+/** Terms of the data loss that were loaded without their functions; of a file alone that is no more than it can hold. */
+function lossTermFindings({ trained, hasValues }: AuditedModel): RegularizationFinding[] {
+  const nameOf = layerNames(trained);
+  const lost = placesInModel(trained).filter(({ layer }) => layer instanceof LossTerm && layer.isLost);
+  return [...new Set(lost.map(nameOf))].map((name) => ({
+    ...aboutModel(name),
+    code: 'loss-term-without-function',
+    severity: hasValues ? 'warning' : 'information',
+    declared: 'a `lossTerm`, whose function no file holds',
+    applied: 'nothing',
+    remedy: 'Build the model anew with `lossTerm`, and set its weights to those of the loaded one.',
+  }));
 }
 
 /** A model without any penalty: maybe its regularizers were spelled in a way that the host ignores. */

@@ -34,6 +34,8 @@ export type RegularizationFindingCode =
   | 'learning-rate-not-a-number'
   /** A member of the optimizer asks for clipped gradients, and TensorFlow.js clips none. */
   | 'clipping-ignored'
+  /** A `lossTerm` was loaded from a file, which does not hold its function. */
+  | 'loss-term-without-function'
   /** TensorFlow.js computes another penalty than the weights and coefficients give. */
   | 'penalty-disagrees';
 

@@ -1,8 +1,9 @@
 import { auditTopology } from '../audit/audit-regularizers.js';
 import { printable, type RegularizationAudit } from '../audit/report.js';
+import { registerOnce } from '../host/model/regularizers.js';
 import { LayerFailure, modelWithoutWeights } from '../host/model/saved-topology.js';
 import { upgradeTopology } from '../keras/upgrade-topology.js';
-import { registerActivityRegularization } from '../regularizers/activity-regularization.js';
+import { LossTerm } from '../loss/loss-term.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
 import { isJsonObject, type JsonObject } from './json.js';
 import { checkTopology } from './layers.js';
@@ -17,9 +18,9 @@ import { named, reason, shown, UnusableInput } from './unusable.js';
  */
 export async function auditSavedModel(file: string): Promise<RegularizationAudit> {
   registerKerasClasses();
-  registerActivityRegularization();
+  registerOnce(LossTerm);
   const path = printable(file);
-  const topology = asTensorFlowReads(path, normalizedTopology(path, readTopology(file)));
+  const topology = asTensorFlowReads(path, normalizedObject(path, readTopology(file)));
   checkTopology(path, topology);
   const { model, dispose } = await load(path, topology);
   try {
@@ -59,16 +60,6 @@ const LONGEST_KEY = 200;
 /** The code of a Lambda layer takes some thousands. */
 const LONGEST_TEXT = 50_000;
 
-/**
- * The topology with each key in the one spelling that Keras has: TensorFlow.js takes `inbound_nodes`, `inboundNodes` and
- * `inbound__nodes` for the same, and what is checked has to be what it reads.
- *
- * @throws UnusableInput if a key is there twice, reaches into JavaScript's own objects, or a text is beyond all bounds.
- */
-function normalizedTopology(path: string, topology: JsonObject): JsonObject {
-  return normalizedObject(path, topology, undefined);
-}
-
 function normalized(path: string, value: unknown, key: string, layer: string | undefined): unknown {
   if (Array.isArray(value)) return value.map((inner) => normalized(path, inner, key, layer));
   if (typeof value === 'string' && value.length > LONGEST_TEXT) {
@@ -80,7 +71,13 @@ function normalized(path: string, value: unknown, key: string, layer: string | u
   return isJsonObject(value) ? normalizedObject(path, value, layer) : value;
 }
 
-function normalizedObject(path: string, object: JsonObject, around: string | undefined): JsonObject {
+/**
+ * The topology with each key in the one spelling that Keras has: TensorFlow.js takes `inbound_nodes`, `inboundNodes` and
+ * `inbound__nodes` for the same, and what is checked has to be what it reads.
+ *
+ * @throws UnusableInput if a key is there twice, reaches into JavaScript's own objects, or a text is beyond all bounds.
+ */
+function normalizedObject(path: string, object: JsonObject, around?: string): JsonObject {
   const layer = nameOf(object) ?? around;
   const copy: { [key: string]: unknown } = {};
   for (const [key, value] of Object.entries(object)) {

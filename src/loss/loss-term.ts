@@ -1,6 +1,6 @@
-import { mul, serialization, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { registeredClass } from '../host/model/regularizers.js';
+import { registerOnce } from '../host/model/regularizers.js';
 import { PassLoss } from '../host/penalties/pass-loss.js';
 import { noteTerm } from '../host/step/loss-on-tape.js';
 import { checkArguments, describe } from '../util/arguments.js';
@@ -31,7 +31,7 @@ export interface LossTermArgs {
  * @throws Error if an argument is not understood; within the step, if `loss` returns no scalar or `weight` no finite number.
  */
 export function lossTerm(args: LossTermArgs): layers.Layer {
-  registerLossTerm();
+  registerOnce(LossTerm);
   checkArguments('lossTerm', args, ['name', 'loss', 'weight']);
   const { name, loss, weight = 1 } = args;
   if (typeof name !== 'string' || name === '' || name in Object.prototype) {
@@ -126,9 +126,4 @@ function checkWeight(name: string, weight: number): number {
     `Expected \`weight\` of the \`lossTerm\` \`${name}\` to be a finite number, got ${describe(weight)}. Pass 1, or a function ` +
       'that returns a number.',
   );
-}
-
-/** Makes `tf.loadLayersModel` accept models with a `lossTerm`. */
-export function registerLossTerm(): void {
-  if (!registeredClass(LossTerm.className)) serialization.registerClass(LossTerm);
 }

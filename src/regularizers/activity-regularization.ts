@@ -4,7 +4,7 @@ import {
   customGrad,
   div,
   mul,
-  serialization,
+  type serialization,
   square,
   sum,
   type GradSaveFunc,
@@ -12,7 +12,7 @@ import {
   type Tensor,
 } from '@tensorflow/tfjs-core';
 import type { layers } from '@tensorflow/tfjs-layers';
-import { registeredClass } from '../host/model/regularizers.js';
+import { registerOnce } from '../host/model/regularizers.js';
 import { exactSign } from '../host/penalties/kernels.js';
 import { PassLoss } from '../host/penalties/pass-loss.js';
 import { describe } from '../util/arguments.js';
@@ -47,7 +47,7 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  */
 export function activityRegularization(args?: ActivityRegularizationArgs): ActivityRegularization {
   const layer = new ActivityRegularization(args);
-  registerActivityRegularization();
+  registerOnce(ActivityRegularization);
   return layer;
 }
 
@@ -81,7 +81,7 @@ export class ActivityRegularization extends PassLoss {
 
 function finite(name: string, value: number | null): number {
   if (value === null) return 0;
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (Number.isFinite(value)) return value;
   throw new Error(
     `Expected \`${name}\` of \`activityRegularization\` to be a finite number, got ${describe(value)}. Pass 0.01, for example.`,
   );
@@ -113,12 +113,4 @@ function activityPenalty(activation: Tensor, { l1, l2 }: { l1: number; l2: numbe
     return { value: div(value, batchSize), gradFunc: (dy, [saved]) => mul(div(dy, batchSize), slope(saved!)) };
   });
   return penalty(activation) as Scalar;
-}
-
-/**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept models with an `ActivityRegularization`. A class that
- * something else registered under that name stays.
- */
-export function registerActivityRegularization(): void {
-  if (!registeredClass(ActivityRegularization.className)) serialization.registerClass(ActivityRegularization);
 }

@@ -1,7 +1,7 @@
 import { serialization } from '@tensorflow/tfjs-core';
-import { L1L2, registeredClass } from '../host/model/regularizers.js';
-import { registerActivityRegularization } from './activity-regularization.js';
-import { registerOrthogonal } from './orthogonal.js';
+import { L1L2, registerOnce, registeredClass } from '../host/model/regularizers.js';
+import { ActivityRegularization } from './activity-regularization.js';
+import { OrthogonalRegularizer } from './orthogonal.js';
 
 /** Marks the classes for the other build of this library: ESM and CommonJS can meet in one program. */
 const OURS = Symbol.for('tfjs-decomposed-loss/keras');
@@ -66,6 +66,6 @@ export function registerKerasClasses({ overwrite = false }: RegisterKerasClasses
     );
   }
   missing.forEach((regularizer) => serialization.registerClass<serialization.Serializable>(regularizer));
-  registerActivityRegularization();
-  registerOrthogonal();
+  registerOnce(ActivityRegularization);
+  registerOnce(OrthogonalRegularizer);
 }

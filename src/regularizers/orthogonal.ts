@@ -1,19 +1,6 @@
-import {
-  abs,
-  div,
-  eye,
-  matMul,
-  maximum,
-  mul,
-  serialization,
-  sqrt,
-  square,
-  sub,
-  sum,
-  tidy,
-} from '@tensorflow/tfjs-core';
+import { abs, div, eye, matMul, maximum, mul, sqrt, square, sub, sum, tidy } from '@tensorflow/tfjs-core';
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
-import { RegularizerBase, className, registeredClass, type Regularizer } from '../host/model/regularizers.js';
+import { RegularizerBase, className, registerOnce, type Regularizer } from '../host/model/regularizers.js';
 import { withKerasAbs } from '../host/penalties/kernels.js';
 import { checkArguments, describe } from '../util/arguments.js';
 
@@ -55,7 +42,7 @@ const LEAST_SQUARED_LENGTH = 1e-12;
 export function orthogonal(args: OrthogonalArgs = {}): OrthogonalRegularizer {
   checkArguments('orthogonal', args, ['factor', 'mode']);
   const regularizer = new OrthogonalRegularizer(args);
-  registerOrthogonal();
+  registerOnce(OrthogonalRegularizer);
   return regularizer;
 }
 
@@ -88,8 +75,8 @@ export class OrthogonalRegularizer extends RegularizerBase {
   /** @internal */
   override apply(weight: Tensor): Scalar {
     const axis = this.mode === 'rows' ? 0 : 1;
-    const size = weight.shape[axis];
-    if (weight.rank !== 2 || size === undefined || size < 2) {
+    const size = weight.shape[axis]!;
+    if (weight.rank !== 2 || size < 2) {
       throw new Error(
         `Expected a weight with \`orthogonal({mode: '${this.mode}'})\` to be a matrix with two ${this.mode} or more, got the ` +
           `shape [${weight.shape}]. Use another regularizer for it.`,
@@ -116,12 +103,3 @@ export const isOrthogonal = (
   regularizer: Regularizer,
 ): regularizer is Regularizer & Pick<OrthogonalRegularizer, 'factor' | 'mode'> =>
   className(regularizer) === OrthogonalRegularizer.className && 'factor' in regularizer && 'mode' in regularizer;
-
-/**
- * Makes `tf.loadLayersModel` and `tf.models.modelFromJSON` accept models with an `OrthogonalRegularizer`. A class that something
- * else registered under that name stays.
- */
-export function registerOrthogonal(): void {
-  if (registeredClass(OrthogonalRegularizer.className)) return;
-  serialization.registerClass<serialization.Serializable>(OrthogonalRegularizer);
-}

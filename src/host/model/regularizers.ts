@@ -29,6 +29,13 @@ export const L1L2 = regularizers.l1l2().constructor as {
 export const registeredClass = (name: string): object | undefined =>
   serialization.SerializationMap.getMap().classNameMap[name]?.[0];
 
+/** Makes `tf.loadLayersModel` accept models with a class of this library; one that something else registered under its name stays. */
+export function registerOnce<T extends serialization.Serializable>(
+  type: serialization.SerializableConstructor<T>,
+): void {
+  if (registeredClass(type.className) === undefined) serialization.registerClass(type);
+}
+
 /** What a layer holds of a regularizer that it was given, by the name of the argument: `kernelRegularizer`. */
 export const heldRegularizer = (layer: Layer, argument: string): unknown =>
   (layer as unknown as { [member: string]: unknown })[argument];
