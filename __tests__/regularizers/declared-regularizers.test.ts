@@ -1,6 +1,8 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import fc from 'fast-check';
-import { declaredRegularizers } from '../../src/regularizers/declared-regularizers';
+import { enforceRegularizers, orthogonal } from 'tfjs-decomposed-loss/regularizers';
+import type { Regularizer } from '../../src/host/model/regularizers';
+import { declaredRegularizers, isIdle, regularizerText } from '../../src/regularizers/declared-regularizers';
 import { backend, tf } from '../helpers/backend';
 import { penalty } from '../helpers/float64';
 import { buildNested, nestedRecipes } from '../helpers/random-nested-models';
@@ -203,4 +205,32 @@ it('of any nested model, says how often the host applies each', () => {
     }),
     { numRuns: backend === 'tensorflow' ? 25 : 10 },
   );
+});
+
+describe('a regularizer in words, and whether it is known to do nothing', () => {
+  class Own {
+    apply = (weight: tfjs.Tensor) => tf.sum<tfjs.Scalar>(weight);
+    getClassName = () => 'Own';
+  }
+
+  it.each<[object, string, boolean]>([
+    [tf.regularizers.l2({ l2: 0.1 }), 'l2(0.1)', false],
+    [tf.regularizers.l1({ l1: 0.2 }), 'l1(0.2)', false],
+    [tf.regularizers.l1l2({ l1: 0.2, l2: 0.1 }), 'l1l2(l1 = 0.2, l2 = 0.1)', false],
+    [tf.regularizers.l1l2({ l1: 0, l2: 0 }), 'l1l2(0, 0)', true],
+    [orthogonal({ factor: 0.3 }), "orthogonal(0.3, 'rows')", false],
+    [orthogonal({ factor: 0, mode: 'columns' }), "orthogonal(0, 'columns')", true],
+    [new Own(), 'Own', false],
+  ])('%p', (regularizer, text, idle) => {
+    expect([regularizerText(regularizer as Regularizer), isIdle(regularizer as Regularizer)]).toEqual([text, idle]);
+  });
+});
+
+it('tells the penalty as training adds it, where it does', () => {
+  const one = model([3], dense('one'));
+  const [plain] = declaredRegularizers(one);
+  expect(plain!.penalty.kerasAbs).toBe(false);
+  enforceRegularizers(one);
+  const [enforced] = declaredRegularizers(one);
+  expect(enforced!.penalty.kerasAbs).toBe(true);
 });
