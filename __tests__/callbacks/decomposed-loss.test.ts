@@ -220,7 +220,7 @@ describe('what verbose prints', () => {
 it.each([
   [{ verbose: 1 }, '`verbose` of `decomposedLoss` to be true or false, got 1 (number)'],
   [{ warn: 'no' }, "`warn` of `decomposedLoss` to be true or false, got 'no'"],
-  [{ breakdown: 'all' }, "`breakdown` of `decomposedLoss` to be `none`, `layer`, `weight`, got 'all'"],
+  [{ breakdown: 'all' }, "`breakdown` of `decomposedLoss` to be 'none', 'layer' or 'weight', got 'all'"],
   [{ quiet: true }, 'got `quiet`'],
 ])('refuses %o', (args, message) => {
   expect(() => decomposedLoss(args as DecomposedLossArgs)).toThrow(message);

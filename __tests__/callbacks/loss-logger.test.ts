@@ -521,7 +521,7 @@ describe('refuses', () => {
     ['nothing', undefined, {}, 'Expected the path of a file or a writable stream'],
     ['another format', 'a', { format: 'xml' }, "Expected `format` of `lossLogger` to be 'csv' or 'jsonl', got 'xml'"],
     ['other rows', 'a', { updateFreq: 'step' }, "Expected `updateFreq` of `lossLogger` to be 'epoch' or 'batch'"],
-    ['half an append', 'a', { append: 1 }, 'Expected `append` of `lossLogger` to be true (boolean) or false (boolean)'],
+    ['half an append', 'a', { append: 1 }, 'Expected `append` of `lossLogger` to be true or false, got 1 (number)'],
     ['a misspelt name', 'a', { fromat: 'csv' }, '`fromat`'],
   ])('%s', (_, to, args, message) => {
     expect(() => lossLogger(to as string, args as LossLoggerArgs)).toThrow(message);

@@ -254,7 +254,7 @@ describe('arguments', () => {
     [
       'a frequency',
       ['logs', { updateFreq: 5 }],
-      /Expected `updateFreq` of `tensorBoard` to be `batch`, `epoch`, got 5 \(number\)/,
+      /Expected `updateFreq` of `tensorBoard` to be 'batch' or 'epoch', got 5 \(number\)/,
     ],
     [
       'a node',

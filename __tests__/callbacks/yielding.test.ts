@@ -117,6 +117,6 @@ describe('who gives way', () => {
 
 it.each([0, -1, NaN, 'always', null])('refuses yieldEvery %p', (yieldEvery) => {
   expect(() => decomposedLoss({ yieldEvery } as DecomposedLossArgs)).toThrow(
-    /^Expected `yieldEvery` of `decomposedLoss` to be `auto`, `batch`, `epoch`, `never` or a positive number of milliseconds, got/,
+    /^Expected `yieldEvery` of `decomposedLoss` to be 'auto', 'batch', 'epoch', 'never' or a positive number of milliseconds, got/,
   );
 });

@@ -177,7 +177,7 @@ describe('decomposedLoss', () => {
     [
       'breakdown',
       { breakdown: 'layers' },
-      /Expected `breakdown` of `decomposedLoss` to be `none`, `layer`, `weight`, got 'layers'/,
+      /Expected `breakdown` of `decomposedLoss` to be 'none', 'layer' or 'weight', got 'layers'/,
     ],
     ['breakdown', { breakdown: null }, /`breakdown`.*got null/],
     ['logKeys', { logKeys: 'loss' }, /Expected `logKeys` of `decomposedLoss` to be an object of names, got 'loss'/],

@@ -1,5 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { checkArguments, describe } from '../util/arguments.js';
+import { checkOptions } from '../util/arguments.js';
 import { auditedModel, type AuditedModel } from './audited-model.js';
 import { argumentFindings, topologyFindings } from './declaration-findings.js';
 import { modelFindings, noRegularizer } from './model-findings.js';
@@ -27,15 +27,10 @@ export interface AuditRegularizersArgs {
  * @throws Error if `model` is not a built `tf.LayersModel`, or an argument is not understood.
  */
 export function auditRegularizers(model: LayersModel, args: AuditRegularizersArgs = {}): RegularizationAudit {
-  checkArguments('auditRegularizers', args, ['topology']);
-  const { topology } = args;
-  if (topology !== undefined && (typeof topology !== 'object' || topology === null)) {
-    throw new Error(
-      `Expected \`topology\` of \`auditRegularizers\` to be the \`modelTopology\` of a saved model, got ${describe(topology)}. ` +
-        'Pass the parsed JSON, or leave it out.',
-    );
-  }
-  return report(auditedModel(model, true), topology);
+  checkOptions('auditRegularizers', args, {
+    topology: ['the `modelTopology` of a saved model', (value) => typeof value === 'object' && value !== null],
+  });
+  return report(auditedModel(model, true), args.topology);
 }
 
 /**

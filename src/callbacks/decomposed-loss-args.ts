@@ -1,7 +1,7 @@
 import type { YieldEvery } from '../host/run/run.js';
 import type { LogKeyArgs } from '../logs/log-keys.js';
-import { BREAKDOWNS, type Breakdown } from '../regularizers/penalty-groups.js';
-import { checkArguments, describe, list } from '../util/arguments.js';
+import { BREAKDOWN, type Breakdown } from '../regularizers/penalty-groups.js';
+import { ANYTHING, FLAG, checkOptions, oneOf } from '../util/arguments.js';
 
 /** What `decomposedLoss` takes. */
 export interface DecomposedLossArgs {
@@ -40,36 +40,23 @@ export const TOTAL_LOSS = 'total_loss';
 
 const YIELD_EVERY: readonly unknown[] = ['auto', 'batch', 'epoch', 'never'];
 
-const isOneOf = (choices: readonly unknown[]) => (value: unknown) => choices.includes(value);
-
-const CHECKS: { [K in keyof DecomposedLossArgs]-?: [expected: string, holds: (value: unknown) => boolean] } = {
-  // `resolveLogKeys` checks it.
-  logKeys: ['', () => true],
-  breakdown: [list(BREAKDOWNS), isOneOf(BREAKDOWNS)],
-  loss: ['`total` or `data`', isOneOf(['total', 'data'])],
-  verbose: ['true or false', (value) => typeof value === 'boolean'],
-  warn: ['true or false', (value) => typeof value === 'boolean'],
-  yieldEvery: [
-    '`auto`, `batch`, `epoch`, `never` or a positive number of milliseconds',
-    (value) => YIELD_EVERY.includes(value) || (typeof value === 'number' && value > 0),
-  ],
-};
-
 /**
  * Fills in the defaults, but for `yieldEvery`, which another callback of the run may decide.
  *
  * @throws Error that names the argument.
  */
 export function resolveDecomposedLossArgs(args: DecomposedLossArgs) {
-  checkArguments('decomposedLoss', args, Object.keys(CHECKS));
-  for (const [name, [expected, holds]] of Object.entries(CHECKS)) {
-    const value = args[name as keyof DecomposedLossArgs];
-    if (value !== undefined && !holds(value)) {
-      throw new Error(
-        `Expected \`${name}\` of \`decomposedLoss\` to be ${expected}, got ${describe(value)}. Use one of those.`,
-      );
-    }
-  }
+  checkOptions('decomposedLoss', args, {
+    logKeys: ANYTHING,
+    breakdown: BREAKDOWN,
+    loss: oneOf('total', 'data'),
+    verbose: FLAG,
+    warn: FLAG,
+    yieldEvery: [
+      "'auto', 'batch', 'epoch', 'never' or a positive number of milliseconds",
+      (value) => YIELD_EVERY.includes(value) || (typeof value === 'number' && value > 0),
+    ],
+  });
   const { breakdown = 'none', loss = 'total', verbose = false, warn = true, yieldEvery, logKeys } = args;
   const renamed = (['dataLoss', 'valDataLoss'] as const).find((name) => logKeys?.[name] !== undefined);
   if (loss === 'data' && renamed !== undefined) {

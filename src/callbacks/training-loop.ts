@@ -1,6 +1,6 @@
 import type { History, LayersModel } from '@tensorflow/tfjs-layers';
 import { checkedModels } from '../loss/regularization-loss.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { ANYTHING, COUNT, checkOptions, describe } from '../util/arguments.js';
 import { CallbackLoop, type TrainingLoop } from './callback-loop.js';
 import { combineCallbacks, type CombinableCallback } from './combine-callbacks.js';
 
@@ -40,15 +40,7 @@ export async function trainingLoop(
   args: TrainingLoopArgs,
   body: (loop: TrainingLoop) => Promise<void>,
 ): Promise<History> {
-  checkArguments('trainingLoop', args, ['callbacks', 'models', 'epochs', 'initialEpoch']);
-  for (const name of ['epochs', 'initialEpoch'] as const) {
-    const value = args[name];
-    if (value === undefined || (Number.isInteger(value) && value >= 0)) continue;
-    throw new Error(
-      `Expected \`${name}\` of \`trainingLoop\` to be an integer from 0, got ${describe(value)}. Pass such a number, or leave ` +
-        'it out.',
-    );
-  }
+  checkOptions('trainingLoop', args, { callbacks: ANYTHING, models: ANYTHING, epochs: COUNT, initialEpoch: COUNT });
   if (typeof body !== 'function') {
     throw new Error(
       `Expected \`body\` of \`trainingLoop\` to be a function, got ${describe(body)}. Pass async (loop) => { … }.`,

@@ -1,3 +1,4 @@
+import { oneOf } from '../util/arguments.js';
 /**
  * The colours of every chart here, for a page that draws more. Colour says which part of the loss it is, and not whether it
  * is training or validation. The total has the colour of the text.
@@ -85,4 +86,4 @@ export interface Chart {
 
 /** How the values of lines are spread over the height. */
 export type ScaleName = 'linear' | 'log' | 'auto';
-export const SCALES: readonly unknown[] = ['linear', 'log', 'auto'] satisfies ScaleName[];
+export const SCALE = oneOf('linear', 'log', 'auto');

@@ -1,6 +1,6 @@
 import { resolveLogKeys, type LogKeyArgs } from '../logs/log-keys.js';
-import { checkArguments, describe } from '../util/arguments.js';
-import { SCALES, type ScaleName } from './chart.js';
+import { ANYTHING, checkOptions, type OptionCheck } from '../util/arguments.js';
+import { SCALE, type ScaleName } from './chart.js';
 import { lossChart, partsChart } from './charts-of.js';
 import { lossTable, type LossSource } from './loss-table.js';
 import type { Box } from './svg/marks.js';
@@ -43,22 +43,22 @@ const MARGIN = 16;
  * @throws Error if an argument is not understood, or if there is no epoch or no `data_loss`.
  */
 export function plotLosses(history: LossSource, args: PlotLossesArgs = {}): string {
-  checkArguments('plotLosses', args, ['title', 'width', 'height', 'scale', 'logKeys']);
-  const { title = '', scale = 'auto' } = args;
-  if (!SCALES.includes(scale)) {
-    throw new Error(
-      `Expected \`scale\` of \`plotLosses\` to be 'linear', 'log' or 'auto', got ${describe(scale)}. Pass one of those.`,
-    );
-  }
+  checkOptions('plotLosses', args, {
+    title: ANYTHING,
+    width: pixelsFrom(240),
+    height: pixelsFrom(200),
+    scale: SCALE,
+    logKeys: ANYTHING,
+  });
+  const { title = '', width = 720, scale = 'auto' } = args;
   const keys = resolveLogKeys('plotLosses', args.logKeys);
   const table = lossTable(history, keys);
   const [losses, parts] = [lossChart(table, keys), partsChart(table, keys)];
-  const width = size('width', args.width, 720, 240);
   const top = MARGIN + (title === '' ? 0 : 28);
   const box: Box = { left: MARGIN, right: width - MARGIN, top, bottom: 0 };
   const upper = heightOf(losses, box, 280);
   const lower = parts ? MARGIN + heightOf(parts, box, 180) : 0;
-  const height = size('height', args.height, top + upper + lower + MARGIN, 200);
+  const { height = top + upper + lower + MARGIN } = args;
   const split = top + Math.round(((height - top - MARGIN) * upper) / (upper + lower));
   const drawn = [
     ...(title === '' ? [] : [text(MARGIN, MARGIN + 14, title, 't e')]),
@@ -69,12 +69,7 @@ export function plotLosses(history: LossSource, args: PlotLossesArgs = {}): stri
   return `${svgText(picture('reader', { width, height, words }, ...drawn))}\n`;
 }
 
-function size(name: string, value: number | undefined, otherwise: number, least: number): number {
-  if (value === undefined) return otherwise;
-  if (!Number.isFinite(value) || value < least) {
-    throw new Error(
-      `Expected \`${name}\` of \`plotLosses\` to be a number of pixels from ${least}, got ${describe(value)}. Pass a greater one.`,
-    );
-  }
-  return value;
-}
+const pixelsFrom = (least: number): OptionCheck => [
+  `a number of pixels from ${least}`,
+  (value) => Number.isFinite(value) && (value as number) >= least,
+];

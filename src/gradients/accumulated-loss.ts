@@ -1,5 +1,5 @@
 import { Tensor, variableGrads, type Optimizer, type Variable } from '@tensorflow/tfjs-core';
-import { checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
+import { CUSTOM_LOSS_CHECKS, checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
 import type { DecomposedLoss } from '../loss/parts.js';
 import {
   checkOptimizer,
@@ -8,7 +8,7 @@ import {
   refuseWithinLoss,
   type Trainable,
 } from '../loss/minimize.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { ANYTHING, checkOptions, describe } from '../util/arguments.js';
 import { keptGradients, MicroBatches } from './micro-batches.js';
 
 /** What `accumulateGradients` takes for a loss of your own. */
@@ -37,7 +37,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   readonly #added = new MicroBatches();
 
   constructor(args: AccumulateLossArgs<Batch>) {
-    checkArguments(CALLER, args, ['loss', 'models', 'optimizer', 'variables', 'weights', 'warn']);
+    checkOptions(CALLER, args, { ...CUSTOM_LOSS_CHECKS, loss: ANYTHING, optimizer: ANYTHING, variables: ANYTHING });
     checkOptimizer(CALLER, args.optimizer);
     checkedLoss(CALLER, args.loss, args);
     this.#args = args;

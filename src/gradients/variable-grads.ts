@@ -2,10 +2,17 @@ import { add, clone, dispose, keep, tidy, variableGrads as hostVariableGrads } f
 import type { NamedTensorMap, Scalar, Variable } from '@tensorflow/tfjs-core';
 import { gradientsOnTape, handOver, unrecorded } from '../host/gradients.js';
 import { variablesByName } from '../host/model/optimizer.js';
-import { checkedLoss, cleanly, computeLoss, type CustomLoss, type CustomLossArgs } from '../loss/custom-loss.js';
+import {
+  CUSTOM_LOSS_CHECKS,
+  checkedLoss,
+  cleanly,
+  computeLoss,
+  type CustomLoss,
+  type CustomLossArgs,
+} from '../loss/custom-loss.js';
 import { lossParts, type LossParts, type LossTensors } from '../loss/parts.js';
 import { checkedVariables, explained, refuseWithinLoss, type Trainable } from '../loss/minimize.js';
-import { checkArguments } from '../util/arguments.js';
+import { ANYTHING, FLAG, checkOptions } from '../util/arguments.js';
 
 /** What `variableGrads` takes in addition to the loss. */
 export interface VariableGradsArgs extends CustomLossArgs {
@@ -43,7 +50,7 @@ export interface VariableGrads {
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs & { apart: true }): Required<VariableGrads>;
 export function variableGrads(loss: CustomLoss, args?: VariableGradsArgs): VariableGrads;
 export function variableGrads(loss: CustomLoss, args: VariableGradsArgs = {}): VariableGrads {
-  checkArguments('variableGrads', args, ['models', 'variables', 'weights', 'apart', 'warn']);
+  checkOptions('variableGrads', args, { ...CUSTOM_LOSS_CHECKS, variables: ANYTHING, apart: FLAG });
   refuseWithinLoss('variableGrads');
   const checked = checkedLoss('variableGrads', loss, args);
   const variables = checkedVariables('variableGrads', args.variables);

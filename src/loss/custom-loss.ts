@@ -6,7 +6,7 @@ import { inPasses } from '../host/penalties/pass-loss.js';
 import { tracePenalties } from '../host/penalties/penalty-trace.js';
 import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
-import { checkFlag, describe, list } from '../util/arguments.js';
+import { ANYTHING, FLAG, describe, list, type OptionCheck } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar } from '../util/scalars.js';
 import { namesOfTerms, type LossTensors } from './parts.js';
 import { LossTerm } from './loss-term.js';
@@ -40,7 +40,17 @@ export interface CheckedLoss {
   readonly warn: boolean;
 }
 
-/** @throws Error that names the argument. */
+/** What the options are to be. */
+export const CUSTOM_LOSS_CHECKS = {
+  models: ANYTHING,
+  weights: [
+    'an object of numbers by part',
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  ],
+  warn: FLAG,
+} satisfies { [name in keyof CustomLossArgs]-?: OptionCheck };
+
+/** @throws Error that names the argument; the options are checked before. */
 export function checkedLoss(caller: string, loss: CustomLoss, args: CustomLossArgs): CheckedLoss {
   const { models, weights = {}, warn = true } = args;
   if (typeof loss !== 'function') {
@@ -48,12 +58,6 @@ export function checkedLoss(caller: string, loss: CustomLoss, args: CustomLossAr
       `Expected \`loss\` of \`${caller}\` to be a function, got ${describe(loss)}. Pass () => …, which computes the loss.`,
     );
   }
-  if (typeof weights !== 'object' || weights === null || Array.isArray(weights)) {
-    throw new Error(
-      `Expected \`weights\` of \`${caller}\` to be an object of numbers by part, got ${describe(weights)}. Pass {kl: 0.1}.`,
-    );
-  }
-  checkFlag(caller, 'warn', args.warn);
   return { caller, loss, models: checkedModels(caller, models), weights, warn };
 }
 

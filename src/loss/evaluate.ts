@@ -6,7 +6,7 @@ import { evaluateBatches, type EvaluationDataset } from '../host/run/evaluation.
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
 import { EvaluatedLayers } from './evaluated-layers.js';
-import { asArray, nameValues, type DecomposedLoss } from './parts.js';
+import { nameValues, type DecomposedLoss } from './parts.js';
 
 /** What `evaluate` takes beside the model and the data. */
 export interface EvaluateArgs {
@@ -81,7 +81,7 @@ async function watching(
     layers.open();
     const evaluating = evaluate();
     layers.close();
-    const values = asArray(await evaluating);
+    const values = [await evaluating].flat();
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
     }

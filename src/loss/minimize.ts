@@ -2,8 +2,9 @@ import { Tensor, Variable, add, dispose, keep, type Optimizer, type Scalar } fro
 import { LayersModel, type LayerVariable } from '@tensorflow/tfjs-layers';
 import { isInLoss, onTape } from '../host/gradients.js';
 import { trainedModel } from '../host/model/model.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { ANYTHING, FLAG, checkOptions, describe } from '../util/arguments.js';
 import {
+  CUSTOM_LOSS_CHECKS,
   checkedLoss,
   cleanly,
   computeLoss,
@@ -64,16 +65,12 @@ export function minimize(
   args: MinimizeArgs = {},
 ): LossParts | Promise<DecomposedLoss> {
   checkOptimizer('minimize', optimizer);
-  checkArguments('minimize', args, ['models', 'variables', 'weights', 'returnTensors', 'warn']);
+  checkOptions('minimize', args, { ...CUSTOM_LOSS_CHECKS, variables: ANYTHING, returnTensors: FLAG });
   refuseWithinLoss('minimize');
   const checked = checkedLoss('minimize', loss, args);
   const variables = checkedVariables('minimize', args.variables);
-  const tensors = step(optimizer, checked, variables);
+  const { tensors } = differentiated(checked, (loss) => ({ cost: optimizer.minimize(loss, true, variables) }));
   return returned(tensors, args.returnTensors);
-}
-
-function step(optimizer: Optimizer, checked: CheckedLoss, variables: Variable[] | undefined): LossTensors {
-  return differentiated(checked, (loss) => ({ cost: optimizer.minimize(loss, true, variables) })).tensors;
 }
 
 /**
@@ -131,7 +128,7 @@ export function evaluateLoss(
 ): Promise<DecomposedLoss>;
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs): LossParts | Promise<DecomposedLoss>;
 export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): LossParts | Promise<DecomposedLoss> {
-  checkArguments('evaluateLoss', args, ['models', 'weights', 'returnTensors', 'warn']);
+  checkOptions('evaluateLoss', args, { ...CUSTOM_LOSS_CHECKS, returnTensors: FLAG });
   refuseWithinLoss('evaluateLoss');
   const checked = checkedLoss('evaluateLoss', loss, args);
   const evaluate = (): LossTensors => {
@@ -173,9 +170,7 @@ export function checkedVariables(
   variables: Trainable | readonly Trainable[] | undefined,
 ): Variable[] | undefined {
   if (variables === undefined) return undefined;
-  const all: readonly Trainable[] = Array.isArray(variables)
-    ? (variables as readonly Trainable[])
-    : [variables as Trainable];
+  const all = [variables].flat() as readonly Trainable[];
   const found = [...new Set(all.flatMap((one) => variablesOf(caller, one)))];
   if (found.length > 0) return found;
   throw new Error(

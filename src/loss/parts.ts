@@ -125,9 +125,6 @@ export async function readStep(model: LayersModel, values: readonly Scalar[], st
   };
 }
 
-/** One scalar or several, as the host returns them from `evaluate`. */
-export const asArray = (scalars: Scalar | Scalar[]): Scalar[] => (Array.isArray(scalars) ? scalars : [scalars]);
-
 /**
  * A loss in its parts, still on the device: nothing is read until `read`. The tensors are the active tidy's, as those of
  * `tf.variableGrads`, else the caller's.

@@ -7,7 +7,7 @@ import { notePenalties, sourceOfNotes, type Penalty } from '../host/penalties/pe
 import { addUp } from '../host/step/penalty-sums.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
-import { checkArguments, checkFlag, describe } from '../util/arguments.js';
+import { FLAG, checkOptions, describe } from '../util/arguments.js';
 import { asFloat } from '../util/scalars.js';
 
 /** What `regularizationLoss` takes in addition to the models. */
@@ -43,8 +43,7 @@ export function regularizationLoss(
       'Expected several models of `regularizationLoss` to be in an array, got them one after the other. Pass [encoder, decoder].',
     );
   }
-  checkArguments('regularizationLoss', args, ['warn']);
-  checkFlag('regularizationLoss', 'warn', args.warn);
+  checkOptions('regularizationLoss', args, { warn: FLAG });
   const all = checkedModels('regularizationLoss', models).map(buildModel);
   if (args.warn !== false) all.forEach(warnOfDroppedRegularizers);
   return tidy(() => sumOfPenalties(lossesOf(all)));

@@ -5,9 +5,10 @@ import { runStep, standardizeBatch, type Batch, type Weighting } from '../host/s
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import {
-  checkArguments,
+  ANYTHING,
+  FLAG,
   checkData,
-  checkFlag,
+  checkOptions,
   describe,
   list,
   type ClassWeights,
@@ -78,8 +79,7 @@ export async function trainStep(
   const trained = compiledModel(model);
   checkData('trainStep', 'x', x);
   checkData('trainStep', 'y', y);
-  checkArguments('trainStep', args, ['classWeight', 'sampleWeight', 'returnTensors', 'warn']);
-  checkFlag('trainStep', 'warn', args.warn);
+  checkOptions('trainStep', args, { classWeight: ANYTHING, sampleWeight: ANYTHING, returnTensors: FLAG, warn: FLAG });
   if (args.warn !== false) warnOfDroppedRegularizers(model);
   const batch = await standardizeBatch(trained, x, y, args.classWeight);
   const { values, step } = runWatched(trained, batch, args.sampleWeight);

@@ -6,7 +6,7 @@ import { appliedPenalties, declaredPenalties } from '../host/penalties/penalties
 import { sourceOf } from '../host/penalties/penalty-sources.js';
 import type { Penalty } from '../host/penalties/penalty.js';
 import { changePenalties } from '../host/step/penalty-sums.js';
-import { checkArguments, checkFlag } from '../util/arguments.js';
+import { FLAG, checkOptions } from '../util/arguments.js';
 import { distinct } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
 
@@ -54,8 +54,6 @@ export interface EnforcedChange {
   /** How often it adds it now: 1, or 0 where the penalty of a frozen weight is left out. */
   calls: number;
 }
-
-const OPTIONS = ['recurrent', 'sharedOnce', 'frozen'];
 
 interface InForce {
   options: string;
@@ -113,8 +111,7 @@ export function enforceRegularizers(model: LayersModel, args: EnforceRegularizer
 }
 
 function resolve(args: EnforceRegularizersArgs): Required<EnforceRegularizersArgs> {
-  checkArguments('enforceRegularizers', args, OPTIONS);
-  Object.entries(args).forEach(([name, value]) => checkFlag('enforceRegularizers', name, value));
+  checkOptions('enforceRegularizers', args, { recurrent: FLAG, sharedOnce: FLAG, frozen: FLAG });
   const { recurrent = true, sharedOnce = true, frozen = false } = args;
   return { recurrent, sharedOnce, frozen };
 }

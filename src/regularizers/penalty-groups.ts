@@ -4,11 +4,12 @@ import { layerNames } from '../host/model/walk.js';
 import { appliedPenalties } from '../host/penalties/penalties.js';
 import { weightOf, type PenaltySource } from '../host/penalties/penalty-sources.js';
 import type { Penalty } from '../host/penalties/penalty.js';
+import { oneOf } from '../util/arguments.js';
 
 /** How finely the regularization loss is split: not at all, by layer, or by weight. */
 export type Breakdown = 'none' | 'layer' | 'weight';
 
-export const BREAKDOWNS: readonly Breakdown[] = ['none', 'layer', 'weight'];
+export const BREAKDOWN = oneOf('none', 'layer', 'weight');
 
 /** The last part of a weight's name, for example `kernel`; the host puts the layer's name and scopes before it. */
 export const shortName = (weight: { originalName: string }): string => weight.originalName.split('/').pop()!;

@@ -5,7 +5,7 @@ import { builtModel } from '../host/model/trained-model.js';
 import { addPenalty } from '../host/penalties/closures.js';
 import { appliedPenalties, layersWithPenalties } from '../host/penalties/penalties.js';
 import { inspectPenalty, type PenaltySource } from '../host/penalties/penalty-sources.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { ANYTHING, FLAG, NOT_NEGATIVE, checkOptions, describe } from '../util/arguments.js';
 import { groupBy } from '../util/group-by.js';
 import { declaredRegularizers } from './declared-regularizers.js';
 import { shortName } from './penalty-groups.js';
@@ -114,15 +114,14 @@ const decays = new WeakSet<Regularizer>();
 const named = ({ path, weight }: PlacedWeight): DecayedWeight => ({ layer: path, weight: shortName(weight) });
 
 function checked(args: AddWeightDecayArgs): { l1: number; l2: number } {
-  checkArguments('addWeightDecay', args, ['l1', 'l2', 'include', 'exclude', 'alsoRegularized']);
+  checkOptions('addWeightDecay', args, {
+    l1: NOT_NEGATIVE,
+    l2: NOT_NEGATIVE,
+    include: ANYTHING,
+    exclude: ANYTHING,
+    alsoRegularized: FLAG,
+  });
   const { l1 = 0, l2 = 0 } = args;
-  for (const [name, value] of Object.entries({ l1, l2 })) {
-    if (!Number.isFinite(value) || value < 0) {
-      throw new Error(
-        `Expected \`${name}\` of \`addWeightDecay\` to be a finite number, 0 or more, got ${describe(value)}. Pass 1e-4, for example.`,
-      );
-    }
-  }
   if (l1 === 0 && l2 === 0) {
     throw new Error(`Expected \`l1\` or \`l2\` to be above 0, got ${describe(args)}. Pass {l2: 1e-4}, for example.`);
   }

@@ -68,12 +68,43 @@ export function checkData(caller: string, name: 'x' | 'y', data: unknown): void 
   }
 }
 
+/** What an option is to be, in words, and whether a value is that. */
+export type OptionCheck = readonly [expected: string, holds: (value: unknown) => boolean];
+
 /**
- * Checks an option that is on or off.
+ * Checks the options of a function by a table; one that is left out, or `undefined`, is always right.
  *
- * @throws Error that names the argument.
+ * @throws Error that names the option, also one that is not in the table.
  */
-export function checkFlag(caller: string, name: string, value: unknown): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw new Error(`Expected \`${name}\` of \`${caller}\` to be true or false, got ${describe(value)}. Pass a boolean.`);
+export function checkOptions<Args extends object>(
+  caller: string,
+  args: Args,
+  checks: { readonly [Name in keyof Args]-?: OptionCheck },
+): void {
+  checkArguments(caller, args, Object.keys(checks));
+  for (const [name, [expected, holds]] of Object.entries<OptionCheck>(checks)) {
+    const value: unknown = args[name as keyof Args];
+    if (value === undefined || holds(value)) continue;
+    throw new Error(
+      `Expected \`${name}\` of \`${caller}\` to be ${expected}, got ${describe(value)}. Pass such a value, or leave it out.`,
+    );
+  }
 }
+
+/** An option that is checked elsewhere. */
+export const ANYTHING: OptionCheck = ['', () => true];
+
+export const FLAG: OptionCheck = ['true or false', (value) => typeof value === 'boolean'];
+
+export const COUNT: OptionCheck = ['an integer from 0', (value) => Number.isInteger(value) && (value as number) >= 0];
+
+export const NOT_NEGATIVE: OptionCheck = [
+  'a finite number, 0 or more',
+  (value) => Number.isFinite(value) && (value as number) >= 0,
+];
+
+/** One of some texts. */
+export const oneOf = (...choices: string[]): OptionCheck => [
+  `${choices.slice(0, -1).map(describe).join(', ')} or ${describe(choices.at(-1))}`,
+  (value) => choices.includes(value as string),
+];

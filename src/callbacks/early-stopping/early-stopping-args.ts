@@ -1,5 +1,5 @@
 import type { Run } from '../../host/run/run.js';
-import { checkArguments, describe, list } from '../../util/arguments.js';
+import { COUNT, FLAG, NOT_NEGATIVE, checkOptions, list, oneOf } from '../../util/arguments.js';
 
 /** What {@link earlyStopping} takes; the names are the host's and Keras's. */
 export interface EarlyStoppingArgs {
@@ -34,35 +34,23 @@ export interface EarlyStoppingArgs {
   verbose?: boolean | number | undefined;
 }
 
-const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0;
-
-const CHECKS: { [K in keyof EarlyStoppingArgs]-?: [expected: string, holds: (value: unknown) => boolean] } = {
-  monitor: ["a key of the logs such as 'val_data_loss'", (value) => typeof value === 'string' && value !== ''],
-  patience: ['a number of epochs, an integer from 0', isCount],
-  minDelta: ['a finite number from 0', (value) => Number.isFinite(value) && (value as number) >= 0],
-  mode: ["'auto', 'min' or 'max'", (value) => ['auto', 'min', 'max'].includes(value as string)],
-  baseline: ['a finite number', Number.isFinite],
-  startFromEpoch: ['an epoch, an integer from 0', isCount],
-  restoreBestWeights: ['true or false', (value) => typeof value === 'boolean'],
-  acrossFits: ['true or false', (value) => typeof value === 'boolean'],
-  verbose: ['true, false, 0 or 1', (value) => ['boolean', 'number'].includes(typeof value)],
-};
-
 /**
  * Fills in the defaults.
  *
  * @throws Error that names the argument.
  */
 export function resolveEarlyStoppingArgs(args: EarlyStoppingArgs) {
-  checkArguments('earlyStopping', args, Object.keys(CHECKS));
-  for (const [name, [expected, holds]] of Object.entries(CHECKS)) {
-    const value = args[name as keyof EarlyStoppingArgs];
-    if (value !== undefined && !holds(value)) {
-      throw new Error(
-        `Expected \`${name}\` of \`earlyStopping\` to be ${expected}, got ${describe(value)}. Pass such a value, or leave it out.`,
-      );
-    }
-  }
+  checkOptions('earlyStopping', args, {
+    monitor: ["a key of the logs such as 'val_data_loss'", (value) => typeof value === 'string' && value !== ''],
+    patience: COUNT,
+    minDelta: NOT_NEGATIVE,
+    mode: oneOf('auto', 'min', 'max'),
+    baseline: ['a finite number', Number.isFinite],
+    startFromEpoch: COUNT,
+    restoreBestWeights: FLAG,
+    acrossFits: FLAG,
+    verbose: ['true, false, 0 or 1', (value) => ['boolean', 'number'].includes(typeof value)],
+  });
   const {
     monitor = 'val_data_loss',
     patience = 0,
@@ -102,11 +90,12 @@ const GREATER_IS_BETTER = [
  */
 export function directionOf(key: string, outputNames: readonly string[]): Direction {
   const name = key.replace(/^val_/, '');
-  const names = [name, ...outputNames.filter((output) => name.startsWith(`${output}_`)).map(after(name))];
+  const names = [
+    name,
+    ...outputNames.filter((output) => name.startsWith(`${output}_`)).map((output) => name.slice(output.length + 1)),
+  ];
   return names.some((one) => GREATER_IS_BETTER.includes(one.replace(/_\d+$/, ''))) ? 'max' : 'min';
 }
-
-const after = (name: string) => (output: string) => name.slice(output.length + 1);
 
 /**
  * Checks, before training begins, that a key will hold what it says: with several outputs the host writes its own validation

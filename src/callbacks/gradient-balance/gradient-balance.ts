@@ -1,6 +1,6 @@
 import type { Run } from '../../host/run/run.js';
 import type { Logs } from '../../logs/log-keys.js';
-import { checkArguments, describe } from '../../util/arguments.js';
+import { checkOptions } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { BalanceRun } from './balance-run.js';
 
@@ -42,13 +42,10 @@ export class GradientBalanceCallback extends RunCallback {
 
   constructor(args: GradientBalanceArgs = {}) {
     super('gradientBalance()');
-    checkArguments('gradientBalance', args, ['every']);
+    checkOptions('gradientBalance', args, {
+      every: ['a positive integer', (value) => Number.isInteger(value) && (value as number) > 0],
+    });
     const { every = 10 } = args;
-    if (!Number.isInteger(every) || every < 1) {
-      throw new Error(
-        `Expected \`every\` of \`gradientBalance\` to be a positive integer, got ${describe(every)}. Pass 1 for every batch.`,
-      );
-    }
     this.#every = every;
   }
 

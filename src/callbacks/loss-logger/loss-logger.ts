@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { endedBeforeValidation, type Run } from '../../host/run/run.js';
 import { readLogs, type Logs } from '../../logs/log-keys.js';
-import { checkArguments, describe } from '../../util/arguments.js';
+import { FLAG, checkOptions, describe, oneOf } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { Csv, JsonLines, type Format } from './formats.js';
 import { LogFile, LogStreamSink, type LogStream, type Sink } from './sinks.js';
@@ -28,8 +28,6 @@ export interface LossLoggerArgs {
    */
   append?: boolean | undefined;
 }
-
-const CHOICES = { format: ['csv', 'jsonl'], updateFreq: ['epoch', 'batch'], append: [true, false] } as const;
 
 /**
  * A callback for `model.fit` and `model.fitDataset` that writes the logs to a file or stream, one row per epoch or batch:
@@ -61,16 +59,11 @@ export class LossLoggerCallback extends RunCallback {
 
   constructor(to: string | URL | LogStream, args: LossLoggerArgs = {}) {
     super('lossLogger()');
-    checkArguments('lossLogger', args, Object.keys(CHOICES));
-    for (const [name, choices] of Object.entries(CHOICES)) {
-      const value = args[name as keyof LossLoggerArgs];
-      if (value !== undefined && !(choices as readonly unknown[]).includes(value)) {
-        const expected = choices.map(describe).join(' or ');
-        throw new Error(
-          `Expected \`${name}\` of \`lossLogger\` to be ${expected}, got ${describe(value)}. Pass one of those.`,
-        );
-      }
-    }
+    checkOptions('lossLogger', args, {
+      format: oneOf('csv', 'jsonl'),
+      updateFreq: oneOf('epoch', 'batch'),
+      append: FLAG,
+    });
     const path = to instanceof URL ? fileURLToPath(to) : to;
     if (path === '' || (typeof path !== 'string' && typeof path?.write !== 'function')) {
       throw new Error(

@@ -1,7 +1,7 @@
 import { lossNames } from '../../host/model/model.js';
 import type { Run } from '../../host/run/run.js';
 import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
-import { checkArguments, describe, list } from '../../util/arguments.js';
+import { ANYTHING, checkOptions, describe, list, oneOf } from '../../util/arguments.js';
 import { RunCallback } from '../run-callback.js';
 import { EventFiles, loadEventFileApi, type Curve, type EventFileApi } from './event-files.js';
 
@@ -17,8 +17,6 @@ export interface TensorBoardArgs {
   /** What writes the files, for example `tf.node` of tfjs-node-gpu. Default: that of `@tensorflow/tfjs-node`. */
   node?: EventFileApi | undefined;
 }
-
-const UPDATE_FREQUENCIES = ['batch', 'epoch'];
 
 /**
  * A callback for `model.fit` and `model.fitDataset` that shows training next to validation in TensorBoard, one chart for each
@@ -61,18 +59,15 @@ export class TensorBoardCallback extends RunCallback {
         `Expected \`logDir\` of \`tensorBoard\` to be the path of a folder, got ${describe(logDir)}. Pass 'logs', for example.`,
       );
     }
-    checkArguments('tensorBoard', args, ['updateFreq', 'logKeys', 'node']);
+    checkOptions('tensorBoard', args, {
+      updateFreq: oneOf('batch', 'epoch'),
+      logKeys: ANYTHING,
+      node: [
+        'the `tf.node` of a tfjs-node',
+        (value) => typeof (value as EventFileApi | null)?.summaryFileWriter === 'function',
+      ],
+    });
     const { updateFreq = 'epoch', logKeys, node } = args;
-    if (!UPDATE_FREQUENCIES.includes(updateFreq)) {
-      throw new Error(
-        `Expected \`updateFreq\` of \`tensorBoard\` to be ${list(UPDATE_FREQUENCIES)}, got ${describe(updateFreq)}. Use one of those.`,
-      );
-    }
-    if (node !== undefined && typeof node?.summaryFileWriter !== 'function') {
-      throw new Error(
-        `Expected \`node\` of \`tensorBoard\` to be the \`tf.node\` of a tfjs-node, got ${describe(node)}. Leave it out for @tensorflow/tfjs-node.`,
-      );
-    }
     this.#logDir = logDir;
     this.#byBatch = updateFreq === 'batch';
     this.#keys = resolveLogKeys('tensorBoard', logKeys);

@@ -1,9 +1,9 @@
 import { CustomCallback } from '@tensorflow/tfjs-layers';
 import { decomposedLoss, type DecomposedLossCallback } from '../../callbacks/decomposed-loss.js';
 import { runOf } from '../../host/run/run.js';
-import { describe } from '../../util/arguments.js';
+import { ANYTHING, checkOptions, describe } from '../../util/arguments.js';
 import type { ChartContainer } from './figures.js';
-import { checkLossChartsArgs, lossCharts, type LossChartsArgs } from './loss-charts.js';
+import { LOSS_CHARTS_CHECKS, lossCharts, type LossChartsArgs } from './loss-charts.js';
 
 /** What `fitCallbacks` takes besides the container. */
 export interface FitCallbacksArgs extends LossChartsArgs {
@@ -31,7 +31,7 @@ export function fitCallbacks(
   container: ChartContainer,
   args: FitCallbacksArgs = {},
 ): [DecomposedLossCallback, CustomCallback] {
-  checkLossChartsArgs('fitCallbacks', args, ['callbacks']);
+  checkOptions('fitCallbacks', args, { ...LOSS_CHARTS_CHECKS, callbacks: ANYTHING });
   const { callbacks = ['onEpochEnd'], ...chartsArgs } = args;
   const unknown = Array.isArray(callbacks) ? callbacks.find((name) => !MOMENTS.includes(name)) : callbacks;
   if (unknown !== undefined) {

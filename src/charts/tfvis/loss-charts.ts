@@ -1,7 +1,7 @@
 import { resolveLogKeys, type LogKeys, type LogKeyArgs } from '../../logs/log-keys.js';
-import { BREAKDOWNS, type Breakdown } from '../../regularizers/penalty-groups.js';
-import { checkArguments, describe, list } from '../../util/arguments.js';
-import { SCALES, type Chart, type Mark, type ScaleName } from '../chart.js';
+import { BREAKDOWN, type Breakdown } from '../../regularizers/penalty-groups.js';
+import { ANYTHING, checkOptions, describe, list, type OptionCheck } from '../../util/arguments.js';
+import { SCALE, type Chart, type Mark, type ScaleName } from '../chart.js';
 import { lossChart, metricChart, partsChart } from '../charts-of.js';
 import { drawnNames, numberOf, tableOfRows, type IsDrawn } from '../loss-table.js';
 import type { UnknownLogs } from '../read-log.js';
@@ -83,7 +83,7 @@ class ChartsOfTraining implements LossCharts {
   #drawnAt = -Infinity;
 
   constructor(container: ChartContainer, args: LossChartsArgs) {
-    checkLossChartsArgs('lossCharts', args);
+    checkOptions('lossCharts', args, LOSS_CHARTS_CHECKS);
     this.#container = container;
     this.#args = args;
     this.#keys = resolveLogKeys('lossCharts', args.logKeys);
@@ -169,31 +169,17 @@ class ChartsOfTraining implements LossCharts {
   }
 }
 
-/** @throws Error if an argument is not understood. */
-export function checkLossChartsArgs(caller: string, args: LossChartsArgs, others: readonly string[] = []): void {
-  checkArguments(caller, args, [...others, 'breakdown', 'metrics', 'logKeys', 'scale', 'width', 'height']);
-  const { breakdown = 'layer', metrics = [], scale = 'auto' } = args;
-  if (!BREAKDOWNS.includes(breakdown)) {
-    throw new Error(
-      `Expected \`breakdown\` of \`${caller}\` to be ${list(BREAKDOWNS)}, got ${describe(breakdown)}. Use one of those.`,
-    );
-  }
-  if (!Array.isArray(metrics) || !metrics.every((metric) => typeof metric === 'string')) {
-    throw new Error(
-      `Expected \`metrics\` of \`${caller}\` to be an array of names, got ${describe(metrics)}. Pass ['acc'], for example.`,
-    );
-  }
-  if (!SCALES.includes(scale)) {
-    throw new Error(
-      `Expected \`scale\` of \`${caller}\` to be 'linear', 'log' or 'auto', got ${describe(scale)}. Pass one of those.`,
-    );
-  }
-  for (const name of ['width', 'height'] as const) {
-    const pixels = args[name];
-    if (pixels !== undefined && !(typeof pixels === 'number' && pixels > 0 && pixels < Infinity)) {
-      throw new Error(
-        `Expected \`${name}\` of \`${caller}\` to be a number of pixels above 0, got ${describe(pixels)}. Pass 300, for example.`,
-      );
-    }
-  }
-}
+const PIXELS: OptionCheck = ['a number of pixels above 0', (value) => Number.isFinite(value) && (value as number) > 0];
+
+/** What the options are to be. */
+export const LOSS_CHARTS_CHECKS = {
+  breakdown: BREAKDOWN,
+  metrics: [
+    'an array of names',
+    (value) => Array.isArray(value) && value.every((metric) => typeof metric === 'string'),
+  ],
+  logKeys: ANYTHING,
+  scale: SCALE,
+  width: PIXELS,
+  height: PIXELS,
+} satisfies { [name in keyof LossChartsArgs]-?: OptionCheck };
