@@ -3,11 +3,11 @@
  *
  * @module tfjs-decomposed-loss/gradients
  */
-export { gradientBalance } from './callbacks/gradient-balance/gradient-balance.js';
+export { gradientBalance } from './callbacks/gradient-balance.js';
 export { accumulateGradients } from './gradients/accumulate-gradients.js';
 export { lossAndGradients } from './gradients/loss-and-gradients.js';
 
-export type { GradientBalanceArgs, GradientBalanceCallback } from './callbacks/gradient-balance/gradient-balance.js';
+export type { GradientBalanceArgs, GradientBalanceCallback } from './callbacks/gradient-balance.js';
 export type { AccumulatedGradients } from './gradients/accumulate-gradients.js';
 export type { AccumulateLossArgs, AccumulatedLoss } from './gradients/accumulated-loss.js';
 export type { LossAndGradients } from './gradients/loss-and-gradients.js';

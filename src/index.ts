@@ -17,7 +17,7 @@ export { regularizationTerms } from './regularizers/regularization-terms.js';
 
 export type { CombinableCallback } from './callbacks/combine-callbacks.js';
 export type { DecomposedLossCallback } from './callbacks/decomposed-loss.js';
-export type { DecomposedLossArgs } from './callbacks/decomposed-loss-args.js';
+export type { DecomposedLossArgs } from './callbacks/decomposed-loss.js';
 export type { TrainingLoop } from './callbacks/callback-loop.js';
 export type { TrainingLoopArgs } from './callbacks/training-loop.js';
 export type { NamedSteps, Step } from './logs/loop-logs.js';

@@ -235,6 +235,8 @@ describe('refuses', () => {
   });
 
   it.each(['both', null, 1])('loss: %p', (loss) => {
-    expect(() => decomposedLoss({ loss } as DecomposedLossArgs)).toThrow('`loss` of `decomposedLoss` to be 'total' or 'data'');
+    expect(() => decomposedLoss({ loss } as DecomposedLossArgs)).toThrow(
+      "`loss` of `decomposedLoss` to be 'total' or 'data'",
+    );
   });
 });

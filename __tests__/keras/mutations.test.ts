@@ -137,7 +137,7 @@ it.each(['nested', 'bidirectional', 'stacked-cells', 'encoder-decoder', 'masked-
         for (const key of path.slice(0, -1)) target = target[key] as Record<string | number, unknown>;
         target[path.at(-1)!] = value;
         try {
-          upgradeTopology(copy);
+          upgradeTopology(copy, false);
         } catch (error) {
           const { message } = error as Error;
           if (!message.startsWith('Expected ')) {

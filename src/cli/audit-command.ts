@@ -5,9 +5,8 @@ import { LayerFailure, modelWithoutWeights } from '../host/model/saved-topology.
 import { upgradeTopology } from '../keras/upgrade-topology.js';
 import { LossTerm } from '../loss/loss-term.js';
 import { registerKerasClasses } from '../regularizers/keras-classes.js';
-import { isJsonObject, type JsonObject } from './json.js';
 import { checkTopology } from './layers.js';
-import { readTopology } from './model-json.js';
+import { isJsonObject, readTopology, type JsonObject } from './model-json.js';
 import { named, reason, shown, UnusableInput } from './unusable.js';
 
 /**
@@ -33,7 +32,7 @@ export async function auditSavedModel(file: string): Promise<RegularizationAudit
 /** A model of Keras 3 as one that TensorFlow.js reads; what it would only train otherwise than Keras does not matter here. */
 function asTensorFlowReads(path: string, topology: JsonObject): JsonObject {
   try {
-    return upgradeTopology(topology, { predictOnly: true });
+    return upgradeTopology(topology, true).topology;
   } catch (error) {
     throw new UnusableInput(`Expected ${path} to be a model that TensorFlow.js can have. ${reason(error)}.`);
   }

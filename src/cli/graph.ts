@@ -1,5 +1,5 @@
 import { savedKind } from '../host/model/saved-topology.js';
-import { isJsonObject, type JsonObject } from './json.js';
+import { isJsonObject, type JsonObject } from './model-json.js';
 import { UnusableInput, named, shown } from './unusable.js';
 
 /** A thousand layers from the last to the first. */

@@ -1,6 +1,6 @@
 import { savedKind } from '../host/model/saved-topology.js';
 import { checkGraph } from './graph.js';
-import { isJsonObject, type JsonObject } from './json.js';
+import { isJsonObject, type JsonObject } from './model-json.js';
 import { named, shown, UnusableInput } from './unusable.js';
 
 const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) > 0;

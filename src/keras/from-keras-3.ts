@@ -1,10 +1,16 @@
 import { io } from '@tensorflow/tfjs-core';
 import { describe } from '../util/arguments.js';
-import { upgradedTopology, type UpgradeTopologyArgs } from './upgrade-topology.js';
-import { weightNames } from './weight-names.js';
+import type { WeightSlot } from './scope.js';
+import { upgradeTopology } from './upgrade-topology.js';
 
 /** What `fromKeras3` takes: the options that TensorFlow.js takes for a path (but ignores for a handler), and `predictOnly`. */
-export interface FromKeras3Args extends io.LoadOptions, UpgradeTopologyArgs {}
+export interface FromKeras3Args extends io.LoadOptions {
+  /**
+   * Whether the model will only predict. What TensorFlow.js trains otherwise than Keras is then no reason to refuse it:
+   * constraints, frozen batch normalization, a masked loss. Default `false`.
+   */
+  predictOnly?: boolean | undefined;
+}
 
 /**
  * Lets `tf.loadLayersModel` load a model that Keras 3 saved, once `tensorflowjs_converter` has converted it:
@@ -65,7 +71,7 @@ function upgradedArtifacts(artifacts: io.ModelArtifacts, predictOnly: boolean): 
         'for what `model.to_json()` gives, pass `tf.io.fromMemory({modelTopology: json})` to `fromKeras3`.',
     );
   }
-  const { topology, slots } = upgradedTopology(modelTopology, { predictOnly });
+  const { topology, slots } = upgradeTopology(modelTopology, predictOnly);
   if (slots === undefined) return artifacts;
   if (weightSpecs === undefined) return { ...artifacts, modelTopology: topology };
   const names = weightNames(
@@ -81,4 +87,39 @@ function upgradedArtifacts(artifacts: io.ModelArtifacts, predictOnly: boolean): 
       ...(names[n] === null ? { group: 'optimizer' as const } : { name: names[n]! }),
     })),
   };
+}
+
+/** In a `.keras` file, what is no weight of a layer: the state of the optimizer and of random numbers. */
+const isOtherState = (name: string): boolean =>
+  name.includes('/vars/') && (!name.startsWith('layers/') || name.includes('/seed_generator/'));
+
+/** Whether one of two paths is the end of the other. Keras leaves out models that were built before they were called. */
+const isSameEnd = (path: readonly string[], slot: readonly string[]): boolean =>
+  path.length > 1 &&
+  Array.from({ length: Math.min(path.length, slot.length) }, (_, n) => [path.at(-1 - n), slot.at(-1 - n)]).every(
+    ([one, other]) => other === '*' || one === other,
+  );
+
+/**
+ * TensorFlow.js's name of each weight in a file.
+ *
+ * Two models with layers of the same names have weights of one name in an h5 file; these come in the order of the slots.
+ *
+ * @param names - The names in the file, in its order.
+ * @param slots - The weights of the model, in the order in which h5 files have them: by outermost layer, in alphabetical order.
+ * @returns A name for each name; `null` for what is no weight of a layer. A name that nothing fits stays as it is.
+ */
+function weightNames(names: readonly string[], slots: readonly WeightSlot[]): Array<string | null> {
+  const remaining = new Set(slots);
+  const found = new Map<number, string>();
+  const paths = names.map((name) => name.split('/'));
+  const longestFirst = [...names.keys()].sort((a, b) => paths[b]!.length - paths[a]!.length || a - b);
+  for (const index of longestFirst) {
+    const path = paths[index]!;
+    const slot = [...remaining].find((one) => one.archived === names[index] || isSameEnd(path, one.path));
+    if (slot === undefined) continue;
+    remaining.delete(slot);
+    found.set(index, slot.tfjs);
+  }
+  return names.map((name, index) => found.get(index) ?? (isOtherState(name) ? null : name));
 }

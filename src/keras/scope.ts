@@ -1,7 +1,16 @@
 import { entryName, inputRank } from './graph.js';
 import { isObject, stringAt, type JsonObject } from './json.js';
 import type { Place } from './refuse.js';
-import type { WeightSlot } from './weight-names.js';
+
+/** A weight of the model that TensorFlow.js builds, and what files of Keras 3 call it. */
+export interface WeightSlot {
+  /** TensorFlow.js's name. */
+  tfjs: string;
+  /** `variable.path`, in pieces, with the names of all models around it; `*` is the name of a cell that the file does not tell. */
+  path: string[];
+  /** The name within a `.keras` file. */
+  archived: string;
+}
 
 /** What a layer needs to know of what is around it. */
 export interface Scope extends Pick<Place, 'predictOnly' | 'kerasVersion'> {
@@ -17,9 +26,8 @@ export interface Scope extends Pick<Place, 'predictOnly' | 'kerasVersion'> {
   slots: WeightSlot[];
 }
 
-/** Whether a layer is a model. */
 export const isModel = ({ config }: JsonObject): boolean => isObject(config) && 'layers' in config;
-/** Whether the config is that of a functional model. */
+
 export const isFunctional = (config: JsonObject): boolean => 'input_layers' in config;
 
 const snakeCase = (className: string): string =>

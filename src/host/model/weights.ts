@@ -1,7 +1,6 @@
 import { dispose, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { trainedModel, type Layer } from './model.js';
-import { layerNames, placesInModel } from './walk.js';
 
 /**
  * Runs something, and where it throws, or always, gives variables the values back that they had: a forward pass moves the
@@ -30,16 +29,6 @@ export const variablesOf = (weights: LayersModel['weights']): Variable[] =>
 /** Those of models that no optimizer moves, only forward passes do. */
 export const statisticsOf = (models: readonly LayersModel[]): Variable[] =>
   variablesOf(models.flatMap((model) => (trainedModel(model) ? model.nonTrainableWeights : [])));
-
-/** Of each weight, by the name that optimizers know it under, the name of the layer that it is in. */
-export function layersOfWeights(model: LayersModel): Map<string, string> {
-  const nameOf = layerNames(model);
-  const names = new Map<string, string>();
-  for (const place of placesInModel(model)) {
-    place.layer.weights.filter(({ name }) => !names.has(name)).forEach(({ name }) => names.set(name, nameOf(place)));
-  }
-  return names;
-}
 
 /**
  * The weights that training moves: those that were trainable at `compile` and are now. A weight that is frozen later stops
