@@ -1,14 +1,13 @@
-import { clone, dispose, keep, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { dispose, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { evaluatedValues, lossNames, partNames } from '../host/model/model.js';
+import { lossNames, partNames } from '../host/model/model.js';
 import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
-import { watchEvaluations, type EvaluationWatch } from '../host/run/evaluation.js';
 import type { Run } from '../host/run/run.js';
 import { disposeParts, keepParts, type StepLoss } from '../host/step/step.js';
-import { EvaluatedLayers } from '../loss/evaluated-layers.js';
+import { EvaluatedLoss } from '../loss/evaluated-loss.js';
 import { namesOfTerms } from '../loss/parts.js';
-import { penaltyNames, sumByName, type Breakdown } from '../regularizers/penalty-groups.js';
-import { readNumbers, sumOf, sumOfNumbers } from '../util/scalars.js';
+import { penaltyNames, type Breakdown } from '../regularizers/penalty-groups.js';
+import { readNumbers, sumOf } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { BatchWatch } from './batch-watch.js';
 import type { LogKeys, Logs } from './log-keys.js';
@@ -23,8 +22,7 @@ export class TrainingRun {
   readonly #outputLabels: readonly string[];
   readonly #mean = new WeightedMean();
   readonly #watch: BatchWatch<StepLoss>;
-  readonly #validatedOutputs: EvaluationWatch<Scalar[]> | undefined;
-  readonly #validatedLayers: EvaluatedLayers | undefined;
+  readonly #evaluated: EvaluatedLoss | undefined;
   #names: { parts: string[]; penalties: string[] } | undefined;
   #ofBatch: Scalar[] = [];
   /** The penalty in validation, the losses of the outputs, and what layers added. */
@@ -40,14 +38,11 @@ export class TrainingRun {
     this.#watch = new BatchWatch(run, { each: breakdown !== 'none', take: keepParts, discard: disposeParts });
     const count = model.outputs.length;
     this.#outputLabels = count === 1 ? [] : lossNames(model).slice(1, 1 + count);
-    if (!run.validates) return;
-    this.#validatedOutputs = watchValidatedOutputs(model, 1 + this.#outputLabels.length);
-    this.#validatedLayers = new EvaluatedLayers(model);
+    if (run.validates) this.#evaluated = new EvaluatedLoss(model);
   }
 
   beginEpoch(): void {
-    this.#validatedOutputs?.open();
-    this.#validatedLayers?.open();
+    this.#evaluated?.open();
   }
 
   beginBatch(): void {
@@ -113,29 +108,23 @@ export class TrainingRun {
   /** The penalty, the data loss of the outputs and, where there are several, of each, and what layers added. */
   #validation(logs: Logs): Tensor[] {
     const values = [...this.#run.validationNames.keys()].map((key) => logs[key]);
-    this.#validatedOutputs?.close();
-    this.#validatedLayers?.close();
-    const outputs = this.#validatedOutputs?.of(values) ?? [];
-    const layers = this.#validatedLayers?.meansOf(values) ?? [];
-    if (outputs.length === 0) return [];
+    this.#evaluated?.close();
+    const taken = this.#evaluated?.take(values) ?? [];
+    if (taken.length === 0) return [];
     if (this.#validated.length === 0) this.#validated.push(this.#penaltyNow());
-    this.#validated.push(...outputs, ...layers);
+    this.#validated.push(...taken);
     return this.#validated;
   }
 
-  #writeValidation(logs: Logs, [penalty, ofOutputs, ...numbers]: number[]): void {
+  #writeValidation(logs: Logs, [penalty, ...numbers]: number[]): void {
     const { valDataLoss, valRegularizationLoss, valTotalLoss } = this.#keys;
-    const outputs = numbers.splice(0, this.#outputLabels.length);
-    const { activity, terms } = this.#validatedLayers!.result(numbers);
-    const data = ofOutputs! + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
-    const regularization = penalty! + activity;
+    const { total, data, regularization, outputs, terms } = this.#evaluated!.result(penalty!, numbers);
     logs[valDataLoss] = data;
     logs[valRegularizationLoss] = regularization;
-    logs[valTotalLoss] = data + regularization;
+    logs[valTotalLoss] = total;
     const names = [...partNames(this.#model), ...namesOfTerms(terms)];
     if (names.length === 1) return;
-    const values = [...(outputs.length > 0 ? outputs : [ofOutputs!]), ...terms.map(({ value }) => value)];
-    writeByName(logs, valDataLoss, names, values);
+    writeByName(logs, valDataLoss, names, [...outputs, ...terms.map(({ value }) => value)]);
   }
 
   /** The names of the parts of the data loss, where there are several, and of the breakdown: those of the epoch's first step. */
@@ -161,14 +150,13 @@ export class TrainingRun {
 
   /** The penalty at the current weights, without what layers added on the data that was validated last. */
   #penaltyNow(): Scalar {
-    return tidy(() => sumOf(this.#validatedLayers!.penalties()));
+    return tidy(() => sumOf(this.#evaluated!.penalties()));
   }
 
   /** Ends the watch and disposes what is left, also of a run that threw; the logs' scalars are the host's after a batch. */
   dispose(): void {
     this.#watch.end();
-    this.#validatedOutputs?.end();
-    this.#validatedLayers?.dispose();
+    this.#evaluated?.dispose();
     dispose([...this.#ofBatch, ...this.#validated]);
     this.#mean.dispose();
   }
@@ -177,25 +165,9 @@ export class TrainingRun {
 /** A value of the host's logs, which is a number where a callback has read it. */
 const asScalar = (value: number | Scalar): Scalar => (typeof value === 'number' ? scalar(value) : value);
 
-/** Writes the sums of the values that have one name, under `<prefix>/<name>`. */
+/** Writes the sums of the values that have one name, in float64, under `<prefix>/<name>`. */
 function writeByName(logs: Logs, prefix: string, names: readonly string[], values: readonly number[]): void {
-  sumByName(names, values).forEach((value, name) => (logs[`${prefix}/${name}`] = value));
+  const sums = new Map<string, number>();
+  names.forEach((name, index) => sums.set(name, (sums.get(name) ?? 0) + values[index]!));
+  sums.forEach((sum, name) => (logs[`${prefix}/${name}`] = sum));
 }
-
-/**
- * Watches the validations of a run for the data loss, and then, of several outputs, the loss of each, which the caller disposes. The
- * host computes all of them, but its logs have them under the names of others, without the last ones, or the one under the name
- * of the other.
- *
- * @param model - The model that is trained; it is watched until the watch ends.
- * @param count - How many losses that are.
- */
-const watchValidatedOutputs = (model: LayersModel, count: number): EvaluationWatch<Scalar[]> =>
-  watchEvaluations<Scalar[]>(model, {
-    begin: () => [],
-    onEnd: (taken, values) => {
-      const losses = evaluatedValues(model, values).slice(0, count);
-      taken.push(...losses.map((loss) => keep(clone(loss))));
-    },
-    discard: dispose,
-  });

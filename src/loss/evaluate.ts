@@ -5,7 +5,7 @@ import { compiledModel } from '../host/model/trained-model.js';
 import { evaluateBatches, type EvaluationDataset } from '../host/run/evaluation.js';
 import { checkArguments, checkData, describe, type NamedTensors } from '../util/arguments.js';
 import { readNumbers, sumOfNumbers } from '../util/scalars.js';
-import { EvaluatedLayers } from './evaluated-layers.js';
+import { EvaluatedLoss } from './evaluated-loss.js';
 import { nameValues, type DecomposedLoss } from './parts.js';
 
 /** What `evaluate` takes beside the model and the data. */
@@ -76,40 +76,34 @@ async function watching(
   model: LayersModel,
   evaluate: () => Scalar | Scalar[] | Promise<Scalar | Scalar[]>,
 ): Promise<DecomposedLoss> {
-  const layers = new EvaluatedLayers(model);
+  const evaluated = new EvaluatedLoss(model);
   try {
-    layers.open();
+    evaluated.open();
     const evaluating = evaluate();
-    layers.close();
+    evaluated.close();
     const values = [await evaluating].flat();
     if (values.length === 0) {
       throw new Error('Expected `dataset` to hold at least one sample, got no batch. Check where the data comes from.');
     }
-    return await decompose(model, values, layers);
+    return await decompose(model, values, evaluated);
   } finally {
-    layers.dispose();
+    evaluated.dispose();
   }
 }
 
 /** Consumes the host's values. */
-async function decompose(model: LayersModel, values: Scalar[], layers: EvaluatedLayers): Promise<DecomposedLoss> {
+async function decompose(model: LayersModel, values: Scalar[], evaluated: EvaluatedLoss): Promise<DecomposedLoss> {
   const penalties: Scalar[] = [];
-  const means = layers.meansOf(values);
+  const taken = evaluated.take(values);
   try {
-    penalties.push(...layers.penalties());
-    const numbers = await readNumbers([...values, ...penalties, ...means]);
+    penalties.push(...evaluated.penalties());
+    const numbers = await readNumbers([...values, ...penalties, ...taken]);
     const first = values.length + penalties.length;
-    const [ofOutputs, ...others] = evaluatedValues(model, numbers.slice(0, values.length)) as [number, ...number[]];
-    const { activity, terms } = layers.result(numbers.slice(first));
-    const data = ofOutputs + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
-    const regularization = sumOfNumbers(numbers.slice(values.length, first)) + activity;
-    return {
-      total: data + regularization,
-      data,
-      regularization,
-      ...nameValues(model, ofOutputs, others, terms, sumOfNumbers),
-    };
+    const penalty = sumOfNumbers(numbers.slice(values.length, first));
+    const { total, data, regularization, ofOutputs, terms } = evaluated.result(penalty, numbers.slice(first));
+    const [, ...others] = evaluatedValues(model, numbers.slice(0, values.length));
+    return { total, data, regularization, ...nameValues(model, ofOutputs, others, terms, sumOfNumbers) };
   } finally {
-    dispose([...values, ...penalties, ...means]);
+    dispose([...values, ...penalties, ...taken]);
   }
 }

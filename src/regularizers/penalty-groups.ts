@@ -40,10 +40,3 @@ export function penaltyNames(model: LayersModel, breakdown: 'layer' | 'weight'):
 
 const namedBy = (penalty: Penalty): PenaltySource['weight'] | string =>
   penalty.kind === 'activity' ? ACTIVITY : (weightOf(penalty) ?? ADDED);
-
-/** The sums of the values that have the same name, in the order of first appearance, in float64. */
-export function sumByName(names: readonly string[], values: readonly number[]): Map<string, number> {
-  const sums = new Map<string, number>();
-  names.forEach((name, index) => sums.set(name, (sums.get(name) ?? 0) + values[index]!));
-  return sums;
-}

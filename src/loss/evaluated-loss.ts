@@ -1,5 +1,6 @@
-import { cast, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { cast, clone, dispose, keep, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { evaluatedValues } from '../host/model/model.js';
 import { isOfRegularizer } from '../host/penalties/closures.js';
 import { isPassLoss, type PassLoss } from '../host/penalties/pass-loss.js';
 import { appliedLosses } from '../host/penalties/penalties.js';
@@ -11,54 +12,74 @@ import { distinct } from '../regularizers/declared-regularizers.js';
 import { sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
 import { LossTerm } from './loss-term.js';
-import type { TermValue } from './parts.js';
+import type { DecomposedLoss, TermValue } from './parts.js';
 
-/** What the layers of a model that add to the loss in the forward pass came to in an evaluation. */
-export interface EvaluatedLayersResult {
-  /** The penalties on activations. */
-  activity: number;
+/** A loss that was evaluated, in numbers. */
+export interface EvaluatedNumbers extends Pick<DecomposedLoss, 'total' | 'data' | 'regularization'> {
+  /** The data loss of all outputs. */
+  ofOutputs: number;
+  /** That of each output. */
+  outputs: number[];
   /** The terms, each without its weight. */
   terms: TermValue[];
 }
 
+/** What is taken from an evaluation. */
+interface Taken {
+  /** The data loss of the outputs and, where there are several, of each; kept. */
+  outputs: Tensor[];
+  /** Of what layers add. */
+  mean: WeightedMean;
+}
+
 /**
- * What a model adds to the loss of the data that the host evaluates: penalties on activations, and terms of the data loss. The
- * host computes only the data loss of the outputs, so the layers are watched meanwhile. A model without such layers is left as
- * it is.
+ * What a model's loss comes to on the data that the host evaluates. The host computes only the data loss of the outputs, whose
+ * values are under the names of others in its logs. Layers add penalties on activations and terms of the data loss in the
+ * forward pass, so those that do are watched meanwhile.
  *
  * A loss that was added by hand may be made of activations too: one that is not made when it is asked for
  * is asked with each batch.
  */
-export class EvaluatedLayers {
+export class EvaluatedLoss {
   readonly #model: LayersModel;
+  /** How many values of the host are losses: of one output that of all, of several also that of each. */
+  readonly #ofOutputs: number;
   /** Each with how often the host would ask it for its loss. */
   readonly #ofLayers: Evaluated[];
   readonly #addedByHand: Evaluated[];
   /** Those of them that a forward pass gives their value; `undefined` until the first. */
   #ofPass: Evaluated[] | undefined;
-  readonly #watch: EvaluationWatch<WeightedMean> | undefined;
+  readonly #watch: EvaluationWatch<Taken>;
   readonly #releases: Array<() => void> = [];
 
   /** @param model - A compiled model; it is watched until `dispose`. */
   constructor(model: LayersModel) {
     this.#model = model;
+    this.#ofOutputs = model.outputs.length === 1 ? 1 : 1 + model.outputs.length;
     const all = distinct(appliedLosses(model));
     this.#ofLayers = all.filter(({ penalty: { kind, layer } }) => kind !== 'penalty' && isPassLoss(layer));
     this.#addedByHand = all.filter(({ penalty }) => isAddedByHand(penalty));
-    if (this.#ofLayers.length + this.#addedByHand.length === 0) return;
     const layers = this.#ofLayers.map(({ penalty }) => penalty.layer as PassLoss);
     layers.forEach((layer) => (layer.evaluations += 1));
     this.#releases.push(() => layers.forEach((layer) => (layer.evaluations -= 1)));
-    this.#watch = watchEvaluations<WeightedMean>(model, {
-      begin: () => new WeightedMean(),
-      batches: {
-        pass: (run) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
-        onBatch: (mean, samples) => {
-          const evaluated = this.#evaluated();
-          if (evaluated.length > 0) tidy(() => mean.add(evaluated.map(valueOf), samples));
-        },
+    const batches = {
+      pass: <R>(run: () => R) => layers.reduce((inner, layer) => () => layer.apart(inner), run)(),
+      onBatch: ({ mean }: Taken, samples: number) => {
+        const evaluated = this.#evaluated();
+        if (evaluated.length > 0) tidy(() => mean.add(evaluated.map(valueOf), samples));
       },
-      discard: (mean) => mean.dispose(),
+    };
+    this.#watch = watchEvaluations<Taken>(model, {
+      begin: () => ({ outputs: [], mean: new WeightedMean() }),
+      ...(layers.length + this.#addedByHand.length > 0 && { batches }),
+      onEnd: ({ outputs }, values) => {
+        const losses = evaluatedValues(model, values).slice(0, this.#ofOutputs);
+        outputs.push(...losses.map((loss) => keep(clone(loss))));
+      },
+      discard: ({ outputs, mean }) => {
+        dispose(outputs);
+        mean.dispose();
+      },
     });
     if (this.#addedByHand.length === 0) return;
     this.#releases.push(keepActivations(model, () => this.#lossesOfPass().length > 0));
@@ -85,42 +106,55 @@ export class EvaluatedLayers {
 
   /** Takes part in the evaluations that begin from now on. */
   open(): void {
-    this.#watch?.open();
+    this.#watch.open();
   }
 
   /** Leaves out those that begin from now on, and goes on with those that have begun. */
   close(): void {
-    this.#watch?.close();
+    this.#watch.close();
   }
 
   /**
-   * The mean over the batches of the evaluation that returned one of some values, weighted by batch size: a vector for `result`, or
-   * none; the caller disposes it. Other evaluations that are over are forgotten.
+   * What was taken from the evaluation that returned one of some values, for `result`; the caller disposes it. None where there was
+   * no such evaluation. Others that are over are forgotten.
    */
-  meansOf(values: readonly unknown[]): Tensor[] {
-    const mean = this.#watch?.of(values);
-    const means = mean?.means();
-    mean?.dispose();
-    return means === undefined ? [] : [means];
+  take(values: readonly unknown[]): Tensor[] {
+    const taken = this.#watch.of(values);
+    const means = taken?.mean.means();
+    taken?.mean.dispose();
+    return [...(taken?.outputs ?? []), ...(means ? [means] : [])];
   }
 
-  /** What the numbers of `means` are. */
-  result(numbers: readonly number[]): EvaluatedLayersResult {
-    const values = this.#evaluated().map(({ penalty, calls }, index) => ({
-      penalty,
-      value: calls * (numbers[index] ?? 0),
+  /**
+   * What the numbers of `take` come to.
+   *
+   * @param penalty - The sum of `penalties`.
+   */
+  result(penalty: number, numbers: readonly number[]): EvaluatedNumbers {
+    const [ofOutputs, ...outputs] = numbers.slice(0, this.#ofOutputs) as [number, ...number[]];
+    const values = this.#evaluated().map((evaluated, index) => ({
+      ...evaluated,
+      value: evaluated.calls * (numbers[this.#ofOutputs + index] ?? 0),
     }));
+    const activity = values.filter((one) => isPenalty(one.penalty)).map(({ value }) => value);
+    const terms = values.flatMap(({ penalty: { layer }, value }) =>
+      layer instanceof LossTerm ? [{ layer, name: layer.name, value, weight: layer.lastWeight }] : [],
+    );
+    const data = ofOutputs + sumOfNumbers(terms.map(({ weight, value }) => weight * value));
+    const regularization = penalty + sumOfNumbers(activity);
     return {
-      activity: sumOfNumbers(values.filter(({ penalty }) => isPenalty(penalty)).map(({ value }) => value)),
-      terms: values.flatMap(({ penalty: { layer }, value }) =>
-        layer instanceof LossTerm ? [{ layer, name: layer.name, value, weight: layer.lastWeight }] : [],
-      ),
+      total: data + regularization,
+      data,
+      regularization,
+      ofOutputs,
+      outputs: outputs.length > 0 ? outputs : [ofOutputs],
+      terms,
     };
   }
 
   /** Ends the watch and restores the model. */
   dispose(): void {
-    this.#watch?.end();
+    this.#watch.end();
     this.#releases.splice(0).forEach((release) => release());
   }
 }
