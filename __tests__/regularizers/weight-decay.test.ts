@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, evaluate, regularizationTerms } from 'tfjs-decomposed-loss';
+import { decomposedLoss, evaluate, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
 import { addWeightDecay, enforceRegularizers, type DecayedWeight } from 'tfjs-decomposed-loss/regularizers';
 import { enforcedCases, kerasCases } from '../fixtures/cases';
 import { kerasCase } from '../fixtures/keras';
@@ -258,6 +258,47 @@ describe('a weight that has a regularizer', () => {
     expect(second.leftAlone).toEqual(first.added);
     expect(await lossOf(model)).toBe(loss);
   });
+});
+
+describe('in a model whose input is called with the layers', () => {
+  /** An encoder and a model around it that have one input, which is the usual way to make an autoencoder. */
+  const build = (...after: tfjs.layers.Layer[]) => {
+    const input = tf.input({ shape: [4] });
+    const inner = tf.model({ inputs: input, outputs: dense('shared', 4).apply(input) as tfjs.SymbolicTensor });
+    const twice = inner.apply(inner.apply(input)) as tfjs.SymbolicTensor;
+    const outputs = after.reduce((flow, layer) => layer.apply(flow) as tfjs.SymbolicTensor, twice);
+    const model = tf.model({ inputs: input, outputs });
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+    return fillWeights(model);
+  };
+
+  it('counts a weight once where each layer is called several times', async () => {
+    const model = build();
+    const before = await trainStep(model, data([3, 4]), data([3, 4]));
+    addWeightDecay(model, { l1: 0.3, l2: 0.1 });
+    const { total, regularization } = await trainStep(model, data([3, 4]), data([3, 4]));
+    expect(regularization).toBeNear(penalty(weightOf(model, 'shared/kernel'), { l1: 0.3, l2: 0.1 }));
+    expect(total).toBeNear(before.total + regularization);
+  });
+
+  it('attaches it to a layer that is called once, if there is one', () => {
+    const model = build(dense('out', 1));
+    addWeightDecay(model, { l2: 0.1 });
+    expect(regularizationTerms(model).map(({ calls }) => calls)).toEqual([1, 1]);
+  });
+});
+
+it('asks no regularizer that is there', () => {
+  let calls = 0;
+  const counting = tf.regularizers.l2({ l2: 0.1 });
+  const apply = counting.apply.bind(counting);
+  counting.apply = (weight) => {
+    calls += 1;
+    return apply(weight);
+  };
+  const model = functional([4], dense('a', 2, { kernelRegularizer: counting }), dense('b', 1));
+  const { leftAlone } = addWeightDecay(model, { l2: 0.1 });
+  expect([calls, paths(leftAlone)]).toEqual([0, ['a/kernel']]);
 });
 
 describe('restore', () => {

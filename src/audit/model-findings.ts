@@ -38,36 +38,32 @@ function optimizerFindings({ model, trained }: AuditedModel): RegularizationFind
   const { momentum } = optimizer as { momentum?: number };
   const meant = [meantRate(rate), ...(factory === 'momentum' ? [momentum] : [])];
   const asked = Object.entries(optimizer).find(([name, value]) => CLIPPING.test(name) && value != null);
-  return [
-    ...(Number.isFinite(-(rate as number))
-      ? []
-      : [
-          {
-            ...about,
-            code: 'learning-rate-not-a-number',
-            severity: 'warning',
-            declared: `learning rate: ${describe(rate)}`,
-            applied: 'weights that are NaN from the first step on, or an error',
-            remedy:
-              `\`tf.train.${factory}\` takes the learning rate itself, and no object: compile the model again with ` +
-              `\`optimizer: tf.train.${factory}(${meant.join(', ')})\`, and set or load its weights anew if it was trained.`,
-          } as const,
-        ]),
-    ...(asked === undefined
-      ? []
-      : [
-          {
-            ...about,
-            code: 'clipping-ignored',
-            severity: 'warning',
-            declared: `${asked[0]}: ${describe(asked[1])}`,
-            applied: 'nothing: TensorFlow.js clips no gradients',
-            remedy:
-              `Take it out: \`delete model.optimizer.${asked[0]}\`. To clip, take the gradients with ` +
-              '`lossAndGradients(model, x, y)`, clip them, and hand them to `model.optimizer.applyGradients`.',
-          } as const,
-        ]),
-  ];
+  const found: RegularizationFinding[] = [];
+  if (!Number.isFinite(-(rate as number))) {
+    found.push({
+      ...about,
+      code: 'learning-rate-not-a-number',
+      severity: 'warning',
+      declared: `learning rate: ${describe(rate)}`,
+      applied: 'weights that are NaN from the first step on, or an error',
+      remedy:
+        `\`tf.train.${factory}\` takes the learning rate itself, and no object: compile the model again with ` +
+        `\`optimizer: tf.train.${factory}(${meant.join(', ')})\`, and set or load its weights anew if it was trained.`,
+    });
+  }
+  if (asked !== undefined) {
+    found.push({
+      ...about,
+      code: 'clipping-ignored',
+      severity: 'warning',
+      declared: `${asked[0]}: ${describe(asked[1])}`,
+      applied: 'nothing: TensorFlow.js clips no gradients',
+      remedy:
+        `Take it out: \`delete model.optimizer.${asked[0]}\`. To clip, take the gradients with ` +
+        '`lossAndGradients(model, x, y)`, clip them, and hand them to `model.optimizer.applyGradients`.',
+    });
+  }
+  return found;
 }
 
 /** The number that was meant, where it is in an object. */

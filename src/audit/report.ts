@@ -109,7 +109,8 @@ export class RegularizationAudit {
       declared,
       applied,
     ]);
-    return [summary, table(HEADINGS, rows), this.#remedies().join('\n')].join('\n\n');
+    const remedies = new Set(this.findings.map(({ code, remedy }) => printable(`${code}: ${remedy}`)));
+    return [summary, table([HEADINGS, ...rows]), [...remedies].join('\n')].join('\n\n');
   }
 
   /** Prints `toString()` to the console. */
@@ -122,24 +123,14 @@ export class RegularizationAudit {
     const { model, regularizers, warnings, information, findings } = this;
     return { model, regularizers, warnings, information, findings };
   }
-
-  #remedies(): string[] {
-    return [...new Set(this.findings.map(({ code, remedy }) => printable(`${code}: ${remedy}`)))];
-  }
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
-/**
- * Rows of text in columns that are as wide as their widest cell, two spaces apart, the headings first.
- *
- * @param headings - One a column.
- * @param rows - Cells in the order of the headings.
- * @returns Lines without spaces at their ends.
- */
-function table(headings: readonly string[], rows: ReadonlyArray<readonly string[]>): string {
-  const all = [headings, ...rows].map((row) => row.map(printable));
-  const widths = headings.map((_, column) => all.reduce((width, row) => Math.max(width, row[column]!.length), 0));
+/** Rows of text in columns that are as wide as their widest cell, two spaces apart. */
+function table(rows: ReadonlyArray<readonly string[]>): string {
+  const all = rows.map((row) => row.map(printable));
+  const widths = HEADINGS.map((_, column) => all.reduce((width, row) => Math.max(width, row[column]!.length), 0));
   return all
     .map((row) =>
       row

@@ -2,7 +2,6 @@ import { abs, dispose, divNoNan, keep, max, mul, scalar, sqrt, square, stack, su
 import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { gradientsOnTape, unrecorded } from '../host/gradients.js';
-import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
 import { layerNames, placesInModel } from '../host/model/walk.js';
 import type { Run } from '../host/run/run.js';
 import type { LossOnTape } from '../host/step/loss-on-tape.js';
@@ -69,7 +68,6 @@ export class GradientBalanceCallback extends RunCallback {
       );
     }
     const model = run.models[0]!;
-    refuseActivityRegularizers(compiledModel(model));
     this.#watch = new BatchWatch(run, {
       take: (loss, variables) => layerBalance(loss, (this.#layers ??= weightsByLayer(model, variables))),
       discard: dispose,

@@ -1,4 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
 import type { Run } from '../host/run/run.js';
 import { foreignStep, watchSteps, type StepObserver, type StepWatch } from '../host/step/step.js';
 import type { Logs } from './log-keys.js';
@@ -12,7 +13,8 @@ export class BatchWatch<T> {
 
   constructor(run: Run, observer: StepObserver<T>) {
     this.#run = run;
-    this.#model = run.models[0]!;
+    this.#model = compiledModel(run.models[0]!);
+    refuseActivityRegularizers(this.#model);
     this.#observer = observer;
   }
 

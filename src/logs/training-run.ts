@@ -1,7 +1,6 @@
 import { dispose, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { lossNames, partNames } from '../host/model/model.js';
-import { compiledModel, refuseActivityRegularizers } from '../host/model/trained-model.js';
 import type { Run } from '../host/run/run.js';
 import { disposeParts, keepParts, type StepLoss } from '../host/step/step.js';
 import { EvaluatedLoss } from '../loss/evaluated-loss.js';
@@ -30,7 +29,6 @@ export class TrainingRun {
 
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
     const model = run.models[0]!;
-    refuseActivityRegularizers(compiledModel(model));
     this.#model = model;
     this.#run = run;
     this.#keys = keys;

@@ -16,8 +16,6 @@ export interface DeclaredRegularizer extends PenaltySource {
   path: string;
   /** The layer or cell that the weight belongs to. */
   owner: layers.Layer;
-  /** The layer of the model that the owner is in: the owner itself, or the outermost one around it. */
-  layer: layers.Layer;
   /** How often the owner is called within the model: more than once where a layer or a model is shared. */
   calls: number;
   /** How often a training step adds the penalty: `calls`, or 0 where the host loses it. */
@@ -46,11 +44,11 @@ export function declaredRegularizers(model: LayersModel): DeclaredRegularizer[] 
   return distinct(declaredPenalties(trained)).flatMap(({ penalty: declared, calls }) => {
     const source = sourceOf(declared);
     if (source === null) return [];
-    const { path, layer: owner, outerLayer: layer, recurrent } = declared;
+    const { path, layer: owner, recurrent } = declared;
     const added = applied.get(declared.key);
     const penalty = added?.penalty ?? declared;
     const frozen = !moved.has(source.weight);
-    return [{ ...source, penalty, path, owner, layer, calls, applied: added?.calls ?? 0, recurrent, frozen }];
+    return [{ ...source, penalty, path, owner, calls, applied: added?.calls ?? 0, recurrent, frozen }];
   });
 }
 

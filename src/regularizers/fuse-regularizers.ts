@@ -2,7 +2,6 @@ import { Tensor, Variable, cast, clone, dispose, keep, mul, type Scalar } from '
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { actingCoefficients } from '../host/model/regularizers.js';
 import { builtModel, changeTrained } from '../host/model/trained-model.js';
-import { withKerasAbs } from '../host/penalties/kernels.js';
 import { appliedPenalties } from '../host/penalties/penalties.js';
 import { sourceOf, unappliedPenalties, weightOf, type Application } from '../host/penalties/penalty-sources.js';
 import type { Penalty, PenaltySum } from '../host/penalties/penalty.js';
@@ -112,7 +111,7 @@ function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): S
     const factor = penalties[place]!.factor();
     const term = found instanceof Tensor ? undefined : fusable(found);
     if (term === undefined) {
-      const declared = found instanceof Tensor ? found : applied(found, kerasAbs);
+      const declared = found instanceof Tensor ? found : penalties[place]!.declared();
       const value = cast(factor === 1 ? declared : mul<Scalar>(declared, factor), 'float32');
       others.push(value);
       if (each) parts[place] = keep(clone(value));
@@ -134,9 +133,6 @@ function addUp(penalties: readonly Penalty[], each: boolean, parts: Scalar[]): S
   });
   return sumOf([...sums, ...others]);
 }
-
-const applied = ({ regularizer, weight }: Application, kerasAbs: boolean): Scalar =>
-  kerasAbs ? withKerasAbs(() => regularizer.apply(weight)) : regularizer.apply(weight);
 
 /** The coefficients of a penalty that a class we know computes; `undefined` for any other. */
 function fusable({ regularizer, weight }: Application): { weight: Tensor; l1: number; l2: number } | undefined {

@@ -36,8 +36,6 @@ export interface Penalty {
   path: string;
   /** The layer or cell whose weight or activations are penalised. */
   layer: Layer;
-  /** The layer of the model that it is in: itself, or the outermost one around it. */
-  outerLayer: Layer;
   /** Whether the layer is the cell or a direction of a recurrent one. */
   recurrent: boolean;
   /** Whether a wrapper, or a model with several outputs, may call the layer several times for one call of the model. */
