@@ -67,6 +67,13 @@ describe.each([
     expect(warnings[0]).toContain('`enforceRegularizers(model)`');
   });
 
+  it('speaks of one regularizer where there is one', async () => {
+    await train(recurrent({ biasRegularizer: null }));
+    expect(warnings).toEqual([
+      expect.stringContaining('declares a regularizer that training does not apply: `lstm/kernel`'),
+    ]);
+  });
+
   it('not again after the model is compiled again', async () => {
     const model = recurrent();
     await train(model);
@@ -180,4 +187,17 @@ it('looks at the layers of a model once', async () => {
   await step(model);
   await step(model);
   expect(reads).toBe(first);
+});
+
+it.each([
+  [6, /`lstm_2\/bias` \(l2\(1\)\)\. TensorFlow\.js/],
+  [8, /`lstm_2\/bias` \(l2\(1\)\), 2 more\. TensorFlow\.js/],
+])('names six of %i at most', async (count, message) => {
+  const regularizers = { kernelRegularizer: l2({ l2: 1 }), biasRegularizer: l2({ l2: 1 }) };
+  const lstm = (index: number) =>
+    tf.layers.lstm({ name: `lstm_${index}`, units: 2, inputShape: [3, 2], returnSequences: true, ...regularizers });
+  const layers = Array.from({ length: count / 2 }, (_, index) => lstm(index));
+  const model = compiled(tf.sequential({ layers: [...layers, tf.layers.flatten(), tf.layers.dense({ units: 1 })] }));
+  await step(model);
+  expect(warnings).toEqual([expect.stringMatching(message)]);
 });

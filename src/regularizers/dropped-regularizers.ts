@@ -1,5 +1,5 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { trainedModel } from '../host/model/model.js';
+import { builtModel } from '../host/model/trained-model.js';
 import { movedWeights } from '../host/model/weights.js';
 import { shared } from '../host/patch.js';
 import { isOfRegularizer } from '../host/penalties/closures.js';
@@ -29,8 +29,7 @@ const MOST_NAMES = 6;
  * @param model - A built model. Only read; nothing is computed.
  */
 export function warnOfDroppedRegularizers(model: LayersModel): void {
-  const trained = trainedModel(model);
-  if (trained === undefined) return;
+  const trained = builtModel(model);
   const rule = penaltyRule(trained);
   if (checked.has(trained) && checked.get(trained) === rule) return;
   checked.set(trained, rule);
@@ -51,7 +50,7 @@ function droppedRegularizers(trained: LayersModel): DroppedRegularizer[] {
   const moved = movedWeights(trained);
   return distinct(declaredPenalties(trained)).flatMap(({ penalty }) => {
     const { closure, key } = penalty;
-    if (applied.has(key) || closure === undefined || !isOfRegularizer(closure)) return [];
+    if (applied.has(key) || !isOfRegularizer(closure)) return [];
     const source = sourceOf(penalty);
     return source && moved.has(source.weight) && !isIdle(source.regularizer) ? [{ ...source, penalty }] : [];
   });

@@ -42,7 +42,8 @@ export function addPenalty(
  * that the host makes, all from one line of code, by which they are known. A loss that was added by hand may have the same
  * text, and another regularizer or weight at each step: so what they are is to be asked anew each time.
  */
-export function isOfRegularizer(closure: () => Scalar): boolean {
+export function isOfRegularizer(closure: (() => Scalar) | undefined): closure is () => Scalar {
+  if (closure === undefined) return false;
   if (subjectOf(closure) !== undefined) return true;
   const known = areHosts.get(closure) ?? String(closure) === (hostCode ??= findHostCode());
   areHosts.set(closure, known);

@@ -65,7 +65,7 @@ export function sourceOf(penalty: Penalty): PenaltySource | null {
  * layer knows. Nothing is asked for it.
  */
 export function weightOf({ closure, layer }: Penalty): PenaltySource['weight'] | null {
-  if (closure === undefined || !isOfRegularizer(closure)) return null;
+  if (!isOfRegularizer(closure)) return null;
   const { weight } = lookUp([closure], [])[0]!;
   return weight && layer.weights.includes(weight) ? weight : null;
 }
@@ -92,7 +92,7 @@ export interface Application {
  * which is still to be made, for any other its value, without the factor.
  */
 export function unappliedPenalties(penalties: readonly Penalty[]): Array<Application | Scalar> {
-  const closures = penalties.flatMap(({ closure }) => (closure && isOfRegularizer(closure) ? [closure] : []));
+  const closures = penalties.flatMap(({ closure }) => (isOfRegularizer(closure) ? [closure] : []));
   const found = lookUp(closures, [L1L2.prototype]);
   return penalties.map(({ closure, declared }) => {
     const { regularizer, weight } = (closure && found[closures.indexOf(closure)]) ?? {};
