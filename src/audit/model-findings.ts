@@ -1,6 +1,6 @@
 import { Sequential } from '@tensorflow/tfjs-layers';
 import { givenLearningRate, hostFactory } from '../host/model/optimizer.js';
-import { layerNames, placesInModel } from '../host/model/walk.js';
+import { layerNames, layersBeside, placesInModel } from '../host/model/walk.js';
 import { movedWeights, trainableAtCompile } from '../host/model/weights.js';
 import { appliedPenalties } from '../host/penalties/penalties.js';
 import { LossTerm } from '../loss/loss-term.js';
@@ -154,18 +154,32 @@ function kernelFindings({ trained, termsOn, weights, opaque }: AuditedModel): Re
     }));
 }
 
-/** Terms of the data loss that were loaded without their functions; of a file alone that is no more than it can hold. */
+/**
+ * Terms of the data loss that training does not add: those that were loaded without their functions, which is all that a file can
+ * hold, and those that no output depends on, which another model may contain.
+ */
 function lossTermFindings({ trained, hasValues }: AuditedModel): RegularizationFinding[] {
   const nameOf = layerNames(trained);
   const lost = placesInModel(trained).filter(({ layer }) => layer instanceof LossTerm && layer.isLost);
-  return [...new Set(lost.map(nameOf))].map((name) => ({
-    ...aboutModel(name),
-    code: 'loss-term-without-function',
-    severity: hasValues ? 'warning' : 'information',
-    declared: 'a `lossTerm`, whose function no file holds',
-    applied: 'nothing',
-    remedy: 'Build the model anew with `lossTerm`, and set its weights to those of the loaded one.',
-  }));
+  const beside = layersBeside(trained).filter((layer) => layer instanceof LossTerm);
+  return [
+    ...[...new Set(lost.map(nameOf))].map((name) => ({
+      ...aboutModel(name),
+      code: 'loss-term-without-function' as const,
+      severity: hasValues ? ('warning' as const) : ('information' as const),
+      declared: 'a `lossTerm`, whose function no file holds',
+      applied: 'nothing',
+      remedy: 'Build the model anew with `lossTerm`, and set its weights to those of the loaded one.',
+    })),
+    ...beside.map(({ name }) => ({
+      ...aboutModel(name),
+      code: 'loss-term-unconnected' as const,
+      severity: 'information' as const,
+      declared: 'a `lossTerm` on tensors of this model',
+      applied: 'nothing: no output of this model depends on it',
+      remedy: 'If that is not meant, go on with what the layer returns: it is its first input.',
+    })),
+  ];
 }
 
 /** A model without any penalty: maybe its regularizers were spelled in a way that the host ignores. */

@@ -36,6 +36,8 @@ export type RegularizationFindingCode =
   | 'clipping-ignored'
   /** A `lossTerm` was loaded from a file, which does not hold its function. */
   | 'loss-term-without-function'
+  /** A `lossTerm` was called on tensors of the model, and no output depends on what it returned. */
+  | 'loss-term-unconnected'
   /** TensorFlow.js computes another penalty than the weights and coefficients give. */
   | 'penalty-disagrees';
 

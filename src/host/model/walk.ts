@@ -60,6 +60,14 @@ export function layerNames(model: LayersModel): (place: Pick<Place, 'layer' | 'p
   return ({ layer, path }) => names.get(layer)?.get(path) ?? path;
 }
 
+/** The layers that are called on what layers of a model give, however far from it, and that no output of the model depends on. */
+export function layersBeside(model: LayersModel): Layer[] {
+  const within = new Set(placesInModel(model).map(({ layer }) => layer));
+  const found = new Set(within);
+  for (const { outboundNodes } of found) outboundNodes.forEach(({ outboundLayer }) => found.add(outboundLayer));
+  return [...found].filter((layer) => !within.has(layer));
+}
+
 /** The layers that a layer is made of, each with its name within the layer: a cell that is alone has none. */
 function innerLayers(layer: Layer): Array<{ layer: Layer; name: string }> {
   if (layer instanceof LayersModel) return layer.layers.map((one) => ({ layer: one, name: one.name }));
