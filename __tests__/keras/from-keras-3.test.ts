@@ -216,10 +216,34 @@ it.each<[string, string, (layers: Layers) => unknown, string]>([
   ['mixed precision', 'dense', set({ dtype: float16 }), '`dtype` of the Dense layer `dense` to be "float32"'],
   ['an unknown class', 'dense', (all) => (all[1]!.class_name = 'constructor'), 'the constructor layer `dense`'],
   ['an unbuilt model', 'dense', (all) => all.shift(), 'which does not say the shape of its inputs'],
+  [
+    'a penalty on activations within a TimeDistributed, where Keras 3 adds none',
+    'dense',
+    (all) =>
+      Object.assign(all[1]!, {
+        class_name: 'TimeDistributed',
+        config: {
+          name: 'each',
+          trainable: true,
+          layer: { class_name: 'ActivityRegularization', config: { name: 'a', l1: 0, l2: 0.1 } },
+        },
+      }),
+    '`layer` of the TimeDistributed layer `each` to be one that adds no penalty',
+  ],
   ['a circle of calls', 'operators', redirect(['multiply', 0, 0]), 'got a circle at call 0 of `multiply`'],
   ['a call that is not there', 'operators', redirect(['dense', 7, 0]), 'got no call 7 of `dense`'],
 ])('refuses %s', async (_, name, change, message) => {
   const model = JSON.parse(JSON.stringify(fixture(name))) as ReturnType<typeof fixture>;
   change((model.topology as unknown as { model_config: { config: { layers: Layers } } }).model_config.config.layers);
   await expect(loadKeras3(tf, artifactsOf(model))).rejects.toThrow(message);
+});
+
+it('refuses a penalty on activations of an unknown or an older version of Keras, except to predict', () => {
+  const { topology } = fixture('activity-regularization') as unknown as { topology: { model_config: object } };
+  const ofVersion = (version: string) => ({ ...topology, keras_version: version });
+  expect(() => upgradeTopology(ofVersion('3.15.1'), false)).not.toThrow();
+  for (const older of [ofVersion('3.13.2'), topology.model_config]) {
+    expect(() => upgradeTopology(older, false)).toThrow(/before 3\.14.*or of an unknown version/);
+    expect(() => upgradeTopology(older, true)).not.toThrow();
+  }
 });

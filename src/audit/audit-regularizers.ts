@@ -10,7 +10,7 @@ import { termFindings } from './term-findings.js';
 export interface AuditRegularizersArgs {
   /**
    * The `modelTopology` that the model was loaded from. Some arguments leave no trace in the layer that ignores them,
-   * for example the `kernelRegularizer` of a `depthwiseConv2d`; the saved form still shows them.
+   * for example the `kernelRegularizer` of a `depthwiseConv2d`; what Keras saved still shows them.
    */
   topology?: object | undefined;
 }

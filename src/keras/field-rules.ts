@@ -64,9 +64,9 @@ export const noResetAfter = where(
 /** From 3.14 on, Keras divides the penalty on activations by the batch size, as the layer of this library does. */
 export const activityPenalty = where(
   (value, { predictOnly, kerasVersion }) =>
-    value === 0 || predictOnly || Number(/^3\.(\d+)/.exec(kerasVersion)?.[1] ?? 14) >= 14,
-  '0 in a model of Keras before 3.14, which adds up what later versions average over the batch',
-  'Load it in Keras 3.14 or later, and save it again.',
+    value === 0 || predictOnly || Number(/^3\.(\d+)/.exec(kerasVersion)?.[1] ?? 0) >= 14,
+  '0 in a model of Keras before 3.14, which adds up what later versions average over the batch, or of an unknown version',
+  'Load it in Keras 3.14 or later, and save it again, with `keras_version` in its topology.',
 );
 
 /** A type of integers in place of all. */

@@ -170,6 +170,16 @@ function upgradeLayer(layer: JsonObject, name: string, prefix: string, scope: Sc
     upgraded['layer'] = upgradeLayer(wrapped, direction, `${prefix}/forward_${direction}`, within('forward_layer'));
     upgradeLayer(backward, direction, `${prefix}/backward_${direction}`, within('backward_layer'));
   } else if (isObject(wrapped)) {
+    const { l1 = 0, l2 = 0 } = objectAt(wrapped, 'config');
+    if (stringAt(wrapped, 'class_name') === 'ActivityRegularization' && (l1 !== 0 || l2 !== 0) && !scope.predictOnly) {
+      refuse(
+        place,
+        'layer',
+        wrapped,
+        'one that adds no penalty, as Keras 3 adds none here, and TensorFlow.js does',
+        'Put the layer behind the TimeDistributed in Keras, and save the model again.',
+      );
+    }
     const inner = freeName(entryName(wrapped), scope.taken);
     upgraded['layer'] = isModel(wrapped)
       ? upgradeEntry(wrapped, inner, within('layer'))

@@ -37,7 +37,7 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  * `tf.layers.timeDistributed({layer: activityRegularization({l1, l2})})` after that. TensorFlow.js's own `fit`, `fitDataset` and
  * `trainOnBatch` train it; its `evaluate` and `val_loss` leave it out, as they do all penalties; those of this library include it.
  *
- * Versions of Keras differ: Keras 2, and Keras 3 from 3.15 on, divide by the batch size as here. Keras 3.0 to 3.12 do not: to
+ * Versions of Keras differ: Keras 2, and Keras 3 from 3.14 on, divide by the batch size as here. Keras 3.0 to 3.13 do not: to
  * train as they do, multiply the coefficients by the batch size. Within a TimeDistributed, Keras 2 adds the mean over the time
  * steps, as here, and Keras 3.15 adds nothing.
  *

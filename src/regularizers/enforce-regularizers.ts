@@ -51,7 +51,7 @@ export interface EnforcedChange {
   weight: string | null;
   /** How often a training step added the penalty before: 0 where it was dropped, k where k calls share it. */
   callsBefore: number;
-  /** How often it adds it now: 1, or 0 where the penalty of a frozen weight is left out. */
+  /** How often it adds it now: 1, with `sharedOnce: false` once a call, or 0 where the penalty of a frozen weight is left out. */
   calls: number;
 }
 

@@ -13,9 +13,9 @@ import { shortName } from './penalty-groups.js';
 
 /** What `fuseRegularizers` did. */
 export interface FusedRegularizers {
-  /** The penalties that are computed as one now, in the order of the layers. */
+  /** The penalties that are computed together now, in the order of the layers. */
   readonly fused: readonly FusedTerm[];
-  /** Those that are computed as before: of custom classes, on activations, or added with `layer.addLoss`. */
+  /** Those that are computed as before: of custom classes, with coefficients of 0, on activations, or added with `layer.addLoss`. */
   readonly leftAlone: readonly FusedTerm[];
   /**
    * Puts the model back as it was; a second call does nothing.
@@ -38,7 +38,7 @@ const inForce = new WeakMap<LayersModel, FusedRegularizers>();
 
 /**
  * Has training compute the same penalties in less time: those of TensorFlow.js's own L1, L2 and L1L2 classes and of
- * Keras's `L1` and `L2` as one operation, with a gradient of its own.
+ * Keras's `L1` and `L2`, with the same coefficients, as one operation with a gradient of its own.
  *
  * Value and gradient are those of the penalties as they were, up to float32 rounding. So the derivative of `abs` at 0 stays the
  * host's -1, or Keras's 0 if `enforceRegularizers` or `addWeightDecay` made it that; second derivatives work. It changes only
