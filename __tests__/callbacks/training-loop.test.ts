@@ -252,6 +252,35 @@ describe('callbacks', () => {
     expect(seen[1]).toBe((late as unknown as { model: tfjs.LayersModel }).model);
   });
 
+  it('that stops early knows the accuracies of every model, whichever comes first', async () => {
+    const named = (name: string) => {
+      const model = tf.sequential({ layers: [tf.layers.dense({ name, units: 1, inputShape: [4] })] });
+      model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+      return model;
+    };
+    const models = [named('one'), named('qa')];
+    for (const all of [models, [...models].reverse()]) {
+      const stopping = earlyStopping({ monitor: 'qa_acc', patience: 9 });
+      const loss = await evaluateLoss(() => tf.scalar(1));
+      await trainingLoop({ callbacks: stopping, models: all }, async (loop) => {
+        for (const accuracy of [0.1, 0.5, 0.9]) {
+          await loop.step(() => loss);
+          await loop.endEpoch({ qa_acc: accuracy });
+        }
+      });
+      expect([stopping.best, stopping.bestEpoch]).toEqual([0.9, 2]);
+    }
+  });
+
+  it('that write the total under its own name leave no other value there', async () => {
+    const loss = await evaluateLoss(() => tf.scalar(1));
+    const run = trainingLoop({ callbacks: decomposedLoss({ loss: 'data' }) }, async (loop) => {
+      await loop.step(() => loss);
+      await loop.endEpoch({ total_loss: 777 });
+    });
+    await expect(run).rejects.toThrow(/`total_loss` in the logs.*Give it another name in `endEpoch`/);
+  });
+
   it('that cannot be in a loop say so', async () => {
     const model = regressor();
     const run = (callback: object) => trainingLoop({ callbacks: callback, models: model }, epochs(model, 1));

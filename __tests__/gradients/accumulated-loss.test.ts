@@ -139,6 +139,25 @@ it('takes the size from the first tensor, also within an array or an object, or 
   slope.dispose();
 });
 
+it('reads weights that are functions with the first micro-batch of a step, for all of them', async () => {
+  const slope = tf.variable(tf.scalar(1));
+  let calls = 0;
+  const accumulated = accumulateGradients({
+    loss: (scale: number) => ({ fit: slope.mul(scale).square().asScalar(), size: slope.square().asScalar() }),
+    weights: { fit: () => ++calls, size: 0.5 },
+    optimizer: tf.train.sgd(0),
+    variables: slope,
+  });
+  for (let step = 1; step <= 2; step += 1) {
+    await accumulated.add(1);
+    await accumulated.add(3);
+    const { data, parts, weights } = await accumulated.apply();
+    expect([calls, weights]).toEqual([step, { fit: step, size: 0.5 }]);
+    expect(data).toBeNear(step * parts['fit']! + 0.5 * parts['size']!);
+  }
+  slope.dispose();
+});
+
 it('leaves no tensor, also of steps that nobody makes', async () => {
   const { accumulated } = twoWays(() => tf.train.adam(0.01));
   await accumulated.add(x, y);

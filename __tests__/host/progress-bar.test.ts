@@ -157,7 +157,13 @@ it.each([
   [NaN, 'acc=1 data_loss=2 loss=3 regularization_loss=4 '],
 ])('a bar in %s columns says %s', (columns, expected) => {
   const bar = new Bar();
-  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss'], () => {});
+  fitProgressBar(
+    [bar],
+    1,
+    ['data_loss', 'regularization_loss', 'loss'],
+    () => true,
+    () => {},
+  );
   const logs = { batch: 0, size: 4, acc: 1, loss: 3, data_loss: 2, regularization_loss: 4 };
   const { batch, size, ...values } = logs;
   expect([batch, size]).toEqual([0, 4]);
@@ -167,9 +173,34 @@ it.each([
   );
 });
 
+it('a bar does not say the parts of the breakdown at the end of an epoch', async () => {
+  const bar = new Bar();
+  const said: object[] = [];
+  bar.epochEnd = ((_epoch: number, logs: object) => void said.push(logs)) as () => void;
+  const isTerminal = Object.getOwnPropertyDescriptor(process.stdout, 'isTTY');
+  Object.defineProperty(process.stdout, 'isTTY', { configurable: true, value: true });
+  fitProgressBar(
+    [bar],
+    1,
+    [],
+    (name) => name !== 'a/b',
+    () => {},
+  );
+  await (bar.epochEnd as (epoch: number, logs: object) => unknown)(0, { a: 1, 'a/b': 2 });
+  if (isTerminal) Object.defineProperty(process.stdout, 'isTTY', isTerminal);
+  else Reflect.deleteProperty(process.stdout, 'isTTY');
+  expect(said).toEqual([{ a: 1 }]);
+});
+
 it('a bar makes room for values as they are written', () => {
   const bar = new Bar();
-  fitProgressBar([bar], 1, ['data_loss', 'regularization_loss', 'loss'], () => {});
+  fitProgressBar(
+    [bar],
+    1,
+    ['data_loss', 'regularization_loss', 'loss'],
+    () => true,
+    () => {},
+  );
   const logs = { loss: -12345678901.5, data_loss: 12345678901.5, regularization_loss: 0.25, acc: NaN };
   expect(bar.formatLogsAsMetricsContent(logs, 28)).toBe('data_loss=12345678901.5 regularization_loss=0.25');
   expect(bar.progressBar.width).toBe(80 - 13 - 'data_loss=12345678901.5 regularization_loss=0.25000 '.length);

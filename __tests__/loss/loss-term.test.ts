@@ -2,9 +2,17 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tfjs from '@tensorflow/tfjs';
-import { combineCallbacks, decomposedLoss, evaluate, lossTerm, minimize, trainStep } from 'tfjs-decomposed-loss';
+import {
+  combineCallbacks,
+  decomposedLoss,
+  evaluate,
+  evaluateLoss,
+  lossTerm,
+  minimize,
+  trainStep,
+} from 'tfjs-decomposed-loss';
 import { plotLosses } from 'tfjs-decomposed-loss/charts';
-import { lossAndGradients } from 'tfjs-decomposed-loss/gradients';
+import { accumulateGradients, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { lossLogger } from 'tfjs-decomposed-loss/node';
 import {
   addWeightDecay,
@@ -125,6 +133,28 @@ describe('a weight that is a function', () => {
       }
     },
   );
+
+  it('is read with the first micro-batch of a step, for all of them', async () => {
+    const { calls, model } = counting();
+    const accumulated = accumulateGradients(model);
+    for (let step = 1; step <= 2; step += 1) {
+      await accumulated.add([x(), x()], y());
+      await accumulated.add([x(), x()], y());
+      const { data, parts, weights } = await accumulated.apply();
+      expect([calls(), weights['kl']]).toEqual([step, 0.1 * step]);
+      expect(data).toBeNear(parts[model.outputNames[0]!]! + weights['kl']! * parts['kl']!);
+    }
+  });
+
+  it('is that of the last step in the validation of a loop of your own', async () => {
+    const { calls, model } = counting();
+    const optimizer = tf.train.sgd(0.01);
+    const loss = () => tf.mean<tfjs.Scalar>(model.apply([x(), x()]) as tfjs.Tensor);
+    const step = await minimize(optimizer, loss, { models: model, variables: model });
+    const validation = await evaluateLoss(loss, { models: model });
+    expect([calls(), step.weights['kl'], validation.weights['kl']]).toEqual([1, 0.1, 0.1]);
+    expect((await evaluate(model, [x(), x()], y())).weights['kl']).toBe(0.1);
+  });
 
   it('is that of now in an evaluation before any step, and that of the last step after one', async () => {
     let weight = 0.5;
@@ -268,4 +298,79 @@ it.each([0, 1])('the audit finds a term that no output depends on, with %i layer
       .map(({ code, severity, layer }) => [code, severity, layer]);
   expect(found(tf.layers.dense({ units: 1 }).apply(hidden))).toEqual([['loss-term-unconnected', 'information', 'kl']]);
   expect(found(term)).toEqual([]);
+});
+
+describe('a term with the name of an output is refused, and nothing changes', () => {
+  const twin = () => {
+    const input = tf.input({ shape: [2] });
+    const term = lossTerm({ name: 'out', loss: ([tensor]) => tf.mean(tensor!) });
+    const inner = tf.model({ inputs: input, outputs: term.apply(input) as tfjs.SymbolicTensor });
+    const outputs = tf.layers.dense({ name: 'out', units: 2 }).apply(inner.apply(input)) as tfjs.SymbolicTensor;
+    const model = tf.model({ inputs: input, outputs });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    return model;
+  };
+
+  it.each<[string, (model: tfjs.LayersModel) => Promise<unknown>]>([
+    ['trainStep', (model) => trainStep(model, x(), y())],
+    ['evaluate', (model) => evaluate(model, x(), y())],
+    ['fit', (model) => model.fit(x(), y(), { verbose: 0, callbacks: decomposedLoss() })],
+    ['lossAndGradients', (model) => lossAndGradients(model, x(), y())],
+    ['accumulateGradients', (model) => accumulateGradients(model).add(x(), y())],
+  ])('%s', async (_, run) => {
+    const model = twin();
+    const before = weightsOf(model);
+    await expect(run(model)).rejects.toThrow(
+      /`lossTerm` layers of `model\w*` to have other names than its outputs \(`out`\)/,
+    );
+    expect(weightsOf(model)).toEqual(before);
+  });
+});
+
+it("the host's own evaluation and val_loss leave the term out", async () => {
+  const model = branches();
+  const { parts } = await evaluate(model, [x(), x()], y());
+  const output = parts[model.outputNames[0]!]!;
+  expect((model.evaluate([x(), x()], y()) as tfjs.Scalar).dataSync()[0]).toBeNear(output);
+  model.optimizer = tf.train.sgd(0);
+  model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  const { history } = await model.fit([x(), x()], y(), { verbose: 0, validationData: [[x(), x()], y()] });
+  expect(history['val_loss']![0]).toBeNear(output);
+});
+
+describe('bad input', () => {
+  const loss = ([tensor]: tfjs.Tensor[]) => tf.mean<tfjs.Scalar>(tensor!);
+
+  it.each<[object, RegExp]>([
+    [{ loss }, /`name` of `lossTerm` to be the name of a part, got undefined/],
+    [{ loss, name: '' }, /`name` of `lossTerm`.*got ''/],
+    [{ loss, name: 'constructor' }, /`name` of `lossTerm`.*got 'constructor'/],
+    [{ name: 'kl' }, /`loss` of `lossTerm` to be a function.*got undefined/],
+    [{ loss, name: 'kl', weight: NaN }, /`weight` of the `lossTerm` `kl` to be a finite number, got NaN/],
+    [{ loss, name: 'kl', weight: '1' }, /`weight` of the `lossTerm` `kl`.*got '1'/],
+    [{ loss, name: 'kl', wieght: 1 }, /of `lossTerm`, got `wieght`/],
+  ])('%p', (args, message) => {
+    expect(() => lossTerm(args as Parameters<typeof lossTerm>[0])).toThrow(message);
+  });
+
+  it.each<[string, object, RegExp]>([
+    [
+      'a loss that is no scalar',
+      { loss: ([one]: tfjs.Tensor[]) => tf.square(one!) },
+      /`kl` to return a scalar, got a tensor/,
+    ],
+    [
+      'a weight that is no number',
+      { weight: () => NaN },
+      /`weight` of the `lossTerm` `kl` to be a finite number, got NaN/,
+    ],
+  ])('%s, within the step, which changes nothing', async (_, args, message) => {
+    const term = lossTerm({ name: 'kl', loss, ...args });
+    const [first, last] = [tf.layers.dense({ units: 2, inputShape: [2] }), tf.layers.dense({ units: 2 })];
+    const model = tf.sequential({ layers: [first, term, last] });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const before = weightsOf(model);
+    await expect(trainStep(model, x(), y())).rejects.toThrow(message);
+    expect(weightsOf(model)).toEqual(before);
+  });
 });

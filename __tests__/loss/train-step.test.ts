@@ -126,6 +126,26 @@ describe('weights', () => {
     expect(await state(model)).toEqual(before);
   });
 
+  it('that does not fit leaves the statistics of a batch normalization as they were', async () => {
+    const model = regressor();
+    model.add(tf.layers.batchNormalization());
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const before = await state(model);
+    await expect(trainStep(model, x(), y(), { sampleWeight: tf.ones([6, 3]) })).rejects.toThrow(
+      /`sampleWeight` of output/,
+    );
+    expect(await state(model)).toEqual(before);
+  });
+
+  it('does not act on metrics', async () => {
+    const step = (args: Pick<TrainStepArgs, 'sampleWeight'>) =>
+      trainStep(regressor({ metrics: ['mae'] }), x(), y(), args);
+    const sampleWeight = tf.tensor1d([0, 1, 2, 3, 4, 5]);
+    const [plain, weighted] = [await step({}), await step({ sampleWeight })];
+    expect(Math.abs(weighted.data - plain.data)).toBeGreaterThan(0.01);
+    expect(weighted.metrics).toEqual(plain.metrics);
+  });
+
   it('of a sequence: by sample or by time step', async () => {
     const sequences = (): tfjs.LayersModel => {
       const model = tf.sequential({

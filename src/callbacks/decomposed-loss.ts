@@ -123,7 +123,9 @@ export class DecomposedLossCallback extends RunCallback {
       const print = (line: string): void => console.log(line);
       // A progress bar comes after this callback, and first ends its own line.
       const waiting: string[] = [];
-      const hasBar = fitProgressBar(callbacks, this.params['epochs'], shown, () => waiting.splice(0).forEach(print));
+      const isShown = (name: string): boolean => !name.startsWith(`${regularizationLoss}/`);
+      const end = (): void => waiting.splice(0).forEach(print);
+      const hasBar = fitProgressBar(callbacks, this.params['epochs'], shown, isShown, end);
       this.#print = hasBar ? (line) => void waiting.push(line) : print;
     });
   }
@@ -199,6 +201,12 @@ const short = (value: number): string =>
   value === 0 || !(Math.abs(value) < 0.1) ? value.toFixed(3) : value.toPrecision(3);
 
 function moveTotal(logs: Logs, data: number | Scalar): void {
+  if (TOTAL_LOSS in logs) {
+    throw new Error(
+      `Expected \`${TOTAL_LOSS}\` in the logs to be the total loss, where \`loss: 'data'\` of \`decomposedLoss\` puts it, got ` +
+        'another value under that name. Give it another name in `endEpoch`.',
+    );
+  }
   if (logs['loss'] !== undefined) logs[TOTAL_LOSS] = logs['loss'];
   logs['loss'] = data;
 }

@@ -4,6 +4,7 @@ import { compilationOf } from '../host/model/model.js';
 import { compiledModel } from '../host/model/trained-model.js';
 import { observeLoss, type LossOnTape } from '../host/step/loss-on-tape.js';
 import { disposeParts, foreignStep, keepParts, type StepLoss } from '../host/step/step.js';
+import { pinningWeights } from '../loss/loss-term.js';
 import { stepTensors, type DecomposedLoss } from '../loss/parts.js';
 import type { BatchWeights } from '../loss/train-step.js';
 import type { NamedTensors } from '../util/arguments.js';
@@ -79,7 +80,7 @@ export class AccumulatedGradients {
   async add(x: NamedTensors, y: NamedTensors, args: BatchWeights = {}): Promise<void> {
     const trained = this.#trained();
     const { values, result, samples } = await gradientPass('accumulateGradients', trained, x, y, args, {
-      take: (loss, variables) => takeGradients(trained, loss, variables),
+      take: (loss, variables) => pinningWeights(this.#added.weights, () => takeGradients(trained, loss, variables)),
       disposeResult: ({ gradients, step }) => {
         dispose([...gradients.values()]);
         disposeParts(step);

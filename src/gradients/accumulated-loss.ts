@@ -1,5 +1,6 @@
-import { Tensor, variableGrads, type Optimizer, type Variable } from '@tensorflow/tfjs-core';
+import { Tensor, variableGrads, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import { CUSTOM_LOSS_CHECKS, checkedLoss, type CustomLossArgs } from '../loss/custom-loss.js';
+import { pinningWeights } from '../loss/loss-term.js';
 import type { DecomposedLoss } from '../loss/parts.js';
 import {
   checkOptimizer,
@@ -60,11 +61,12 @@ export class AccumulatedLoss<Batch extends unknown[]> {
     refuseWithinLoss('add');
     const { loss } = this.#args;
     const samples = sizeOf(batch);
-    const checked = checkedLoss(CALLER, () => loss(...batch), this.#args);
-    const { tensors, result } = differentiated(checked, (total) => {
+    const checked = checkedLoss(CALLER, () => loss(...batch), { ...this.#args, weights: this.#weights() });
+    const gradients = (total: () => Scalar) => {
       const { value, grads } = variableGrads(total, this.#variables);
       return { cost: value, grads };
-    });
+    };
+    const { tensors, result } = pinningWeights(this.#added.weights, () => differentiated(checked, gradients));
     this.#added.add(keptGradients(result.grads), tensors, samples);
   }
 
@@ -82,6 +84,21 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
   dispose(): void {
     this.#added.dispose();
+  }
+
+  /** Those that are functions are read with the first micro-batch of a step. */
+  #weights(): CustomLossArgs['weights'] {
+    const { weights } = this.#added;
+    const once =
+      (name: string, weight: number | (() => number)): (() => number) =>
+      () => {
+        const value = weights.get(name) ?? (typeof weight === 'function' ? weight() : weight);
+        weights.set(name, value);
+        return value;
+      };
+    return Object.fromEntries(
+      Object.entries(this.#args.weights ?? {}).map(([name, weight]) => [name, once(name, weight)]),
+    );
   }
 }
 

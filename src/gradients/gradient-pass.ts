@@ -4,6 +4,7 @@ import { withoutUpdate } from '../host/gradients.js';
 import { restoringValues, variablesOf } from '../host/model/weights.js';
 import { runStep, standardizeBatch } from '../host/step/batch.js';
 import { foreignStep } from '../host/step/step.js';
+import { refuseTakenNames } from '../loss/loss-term.js';
 import { weightingBy, type BatchWeights } from '../loss/train-step.js';
 import { checkArguments, checkData, type NamedTensors } from '../util/arguments.js';
 
@@ -42,6 +43,7 @@ export async function gradientPass<T>(
   args: BatchWeights,
   { take, disposeResult, restoresWeights }: GradientTaker<T>,
 ): Promise<GradientPass<T>> {
+  refuseTakenNames(model);
   checkData(caller, 'x', x);
   checkData(caller, 'y', y);
   checkArguments(caller, args, ['classWeight', 'sampleWeight']);

@@ -10,6 +10,8 @@ import { WeightedMean } from '../util/weighted-mean.js';
 
 /** What micro-batches come to together: means by size of their losses and gradients, kept on the device. */
 export class MicroBatches {
+  /** The weights of the parts of the loss, which all of them share, by name or by layer. */
+  readonly weights = new Map<unknown, number>();
   readonly #values = new WeightedMean();
   /** By the weights' names; with one micro-batch, its own bit for bit. */
   #gradients = new Map<string, Tensor>();
@@ -76,6 +78,7 @@ export class MicroBatches {
     dispose([...this.#gradients.values()]);
     this.#gradients = new Map();
     this.#values.dispose();
+    this.weights.clear();
     this.#samples = 0;
     this.#last = undefined;
   }

@@ -4,6 +4,7 @@ import { lossNames, partNames } from '../host/model/model.js';
 import type { Run } from '../host/run/run.js';
 import { disposeParts, keepParts, type StepLoss } from '../host/step/step.js';
 import { EvaluatedLoss } from '../loss/evaluated-loss.js';
+import { refuseTakenNames } from '../loss/loss-term.js';
 import { namesOfTerms } from '../loss/parts.js';
 import { penaltyNames, type Breakdown } from '../regularizers/penalty-groups.js';
 import { readNumbers, sumOf } from '../util/scalars.js';
@@ -30,6 +31,7 @@ export class TrainingRun {
   constructor(run: Run, keys: LogKeys, breakdown: Breakdown) {
     const model = run.models[0]!;
     this.#model = model;
+    refuseTakenNames(model);
     this.#run = run;
     this.#keys = keys;
     this.#breakdown = breakdown;

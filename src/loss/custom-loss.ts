@@ -65,18 +65,20 @@ export function checkedLoss(caller: string, loss: CustomLoss, args: CustomLossAr
  * Computes a loss and adds the penalties of its models. To be called where its gradients are taken.
  *
  * @param look - Is shown the two sums while they are on the tape.
+ * @param isStep - Whether terms read their weights, or have those of the last step.
  * @returns Its parts, kept but for the total.
  * @throws Error if the loss is none, or counts a penalty of the models itself.
  */
 export function computeLoss(
   { caller, loss, models, weights, warn }: CheckedLoss,
   look: (onTape: { data: Scalar; regularization: Scalar }) => void = () => {},
+  isStep = true,
 ): LossTensors {
   const { value, isTraced } = tracePenalties(models, () => inPasses(models, loss));
   const losses = lossesOf(models);
   // Only now are the models built that the loss itself builds.
   if (warn) models.forEach(warnOfDroppedRegularizers);
-  const terms = termsOf(losses);
+  const terms = termsOf(losses, isStep);
   const parts = withTerms(caller, checkedParts(caller, value), terms);
   const twice = Object.entries(parts).find(([, part]) => isTraced(part));
   if (twice) {
@@ -133,9 +135,11 @@ interface Term {
 }
 
 /** The terms that layers of the models added in the forward passes of the loss. */
-function termsOf(models: readonly ModelLosses[]): Term[] {
+function termsOf(models: readonly ModelLosses[], isStep: boolean): Term[] {
   const found = passSums(models, 'term').flatMap(({ layer, sum }) =>
-    layer instanceof LossTerm ? [{ layer, name: layer.name, value: sum, weight: layer.weightFor(sum) }] : [],
+    layer instanceof LossTerm
+      ? [{ layer, name: layer.name, value: sum, weight: isStep ? layer.weightFor(sum) : layer.lastWeight }]
+      : [],
   );
   const names = namesOfTerms(found);
   return found.map(({ value, weight }, index) => ({ name: names[index]!, value, weight }));

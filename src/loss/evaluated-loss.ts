@@ -11,7 +11,7 @@ import { currentPenalties } from '../host/step/penalty-sums.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { sumOfNumbers } from '../util/scalars.js';
 import { WeightedMean } from '../util/weighted-mean.js';
-import { LossTerm } from './loss-term.js';
+import { LossTerm, refuseTakenNames } from './loss-term.js';
 import type { DecomposedLoss, TermValue } from './parts.js';
 
 /** A loss that was evaluated, in numbers. */
@@ -55,6 +55,7 @@ export class EvaluatedLoss {
   /** @param model - A compiled model; it is watched until `dispose`. */
   constructor(model: LayersModel) {
     this.#model = model;
+    refuseTakenNames(model);
     this.#ofOutputs = model.outputs.length === 1 ? 1 : 1 + model.outputs.length;
     const all = distinct(appliedLosses(model));
     this.#ofLayers = all.filter(({ penalty: { kind, layer } }) => kind !== 'penalty' && isPassLoss(layer));

@@ -1,10 +1,14 @@
 import { mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
-import type { layers } from '@tensorflow/tfjs-layers';
+import type { LayersModel, layers } from '@tensorflow/tfjs-layers';
+import { partNames } from '../host/model/model.js';
 import { registerOnce } from '../host/model/regularizers.js';
+import { placesInModel } from '../host/model/walk.js';
+import { shared } from '../host/patch.js';
 import { PassLoss } from '../host/penalties/pass-loss.js';
 import { noteTerm } from '../host/step/loss-on-tape.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { checkArguments, describe, list } from '../util/arguments.js';
 import { describeResult, isScalar } from '../util/scalars.js';
+import { namesOfTerms } from './parts.js';
 
 /** What `lossTerm` takes. */
 export interface LossTermArgs {
@@ -79,7 +83,9 @@ export class LossTerm extends PassLoss {
 
   /** @internal The weight that is in force in a step: a function is read once for the calls of the layer in it. */
   weightFor(calls: unknown): number {
-    if (this.#last?.calls !== calls) this.#last = { weight: this.#weightNow(), calls };
+    const { pinned } = weightsInForce;
+    if (this.#last?.calls !== calls) this.#last = { weight: pinned?.get(this) ?? this.#weightNow(), calls };
+    pinned?.set(this, this.#last!.weight);
     return this.#last!.weight;
   }
 
@@ -126,4 +132,41 @@ function checkWeight(name: string, weight: number): number {
     `Expected \`weight\` of the \`lossTerm\` \`${name}\` to be a finite number, got ${describe(weight)}. Pass 1, or a function ` +
       'that returns a number.',
   );
+}
+
+const unique = new WeakSet<LayersModel>();
+
+/** @throws Error if a term of a model has the name of an output: results have their parts by these names. */
+export function refuseTakenNames(model: LayersModel): void {
+  if (unique.has(model)) return;
+  const terms = new Set(placesInModel(model).map(({ layer }) => layer));
+  const found = [...terms].flatMap((layer) => (layer instanceof LossTerm ? [{ layer, name: layer.name }] : []));
+  const outputs = partNames(model);
+  const twin = namesOfTerms(found).find((name) => outputs.includes(name));
+  if (twin !== undefined) {
+    throw new Error(
+      `Expected the \`lossTerm\` layers of \`${model.name}\` to have other names than its outputs (${list(outputs)}), got ` +
+        `\`${twin}\` for both. Give the \`lossTerm\` another name, or put a layer after it where it makes the output.`,
+    );
+  }
+  unique.add(model);
+}
+
+const weightsInForce = shared<{ pinned: Map<unknown, number> | undefined }>('weights-of-terms', () => ({
+  pinned: undefined,
+}));
+
+/**
+ * Runs a part of a step in which each term has the weight that it had in the parts before.
+ *
+ * @param pinned - By term; those that are read are added to it.
+ */
+export function pinningWeights<T>(pinned: Map<unknown, number>, run: () => T): T {
+  const outer = weightsInForce.pinned;
+  weightsInForce.pinned = pinned;
+  try {
+    return run();
+  } finally {
+    weightsInForce.pinned = outer;
+  }
 }

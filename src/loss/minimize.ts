@@ -132,7 +132,7 @@ export function evaluateLoss(loss: CustomLoss, args: EvaluateLossArgs = {}): Los
   refuseWithinLoss('evaluateLoss');
   const checked = checkedLoss('evaluateLoss', loss, args);
   const evaluate = (): LossTensors => {
-    const tensors = computeLoss(checked);
+    const tensors = computeLoss(checked, undefined, false);
     keep(tensors.total);
     return tensors;
   };

@@ -1,6 +1,7 @@
 import { Tensor, dispose, mul, reshape, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { compiledModel } from '../host/model/trained-model.js';
+import { restoringValues, statisticsOf } from '../host/model/weights.js';
 import { runStep, standardizeBatch, type Batch, type Weighting } from '../host/step/batch.js';
 import { disposeParts, foreignStep, keepParts, watchSteps, type StepLoss } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
@@ -14,6 +15,7 @@ import {
   type ClassWeights,
   type NamedTensors,
 } from '../util/arguments.js';
+import { refuseTakenNames } from './loss-term.js';
 import { lossParts, readStep, stepTensors, type DecomposedLoss, type LossParts } from './parts.js';
 
 /** How much each class and each sample of a batch counts. */
@@ -77,6 +79,7 @@ export async function trainStep(
   args: TrainStepArgs = {},
 ): Promise<DecomposedLoss | LossParts> {
   const trained = compiledModel(model);
+  refuseTakenNames(trained);
   checkData('trainStep', 'x', x);
   checkData('trainStep', 'y', y);
   checkOptions('trainStep', args, { classWeight: ANYTHING, sampleWeight: ANYTHING, returnTensors: FLAG, warn: FLAG });
@@ -101,7 +104,8 @@ function runWatched(
   const watch = watchSteps(model, { take: keepParts, discard: disposeParts });
   let values: Scalar[] = [];
   try {
-    values = runStep(model, batch, weightingBy(model, sampleWeight, batch));
+    const weighting = weightingBy(model, sampleWeight, batch);
+    values = restoringValues(statisticsOf([model]), () => runStep(model, batch, weighting));
     const step = watch.of(values[0]);
     if (step === undefined) throw foreignStep(model, 'The step was made.');
     return { values, step };

@@ -143,7 +143,13 @@ export class EarlyStoppingCallback extends RunCallback {
   #isBetter(current: number, reference: number | undefined): boolean {
     const { monitor, minDelta, mode } = this.#args;
     if (reference === undefined) return !Number.isNaN(current);
-    const direction = mode === 'auto' ? directionOf(monitor, this.model.outputNames) : mode;
+    const direction =
+      mode === 'auto'
+        ? directionOf(
+            monitor,
+            [this.model, ...this.run.models].flatMap(({ outputNames }) => outputNames),
+          )
+        : mode;
     return direction === 'max' ? current - minDelta > reference : current + minDelta < reference;
   }
 

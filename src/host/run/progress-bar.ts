@@ -38,6 +38,7 @@ const [ETA, SHORT_BAR, VALUE] = [13, 4, 7];
  *
  * @param callbacks - Of a run. Without a progress bar, as in browsers and with `verbose: 0`, nothing happens.
  * @param first - The names to show before others.
+ * @param isShown - Whether a name is shown at the end of an epoch.
  * @param onEpochEnd - Called when the bar has written what it writes of an epoch.
  * @returns Whether there is a bar.
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-node/src/callbacks.ts#L34-L151 | ProgbarLogger}
@@ -46,6 +47,7 @@ export function fitProgressBar(
   callbacks: CallbackList['callbacks'],
   epochs: unknown,
   first: readonly string[],
+  isShown: (name: string) => boolean,
   onEpochEnd: () => void,
 ): boolean {
   const bar = callbacks.find((callback) => 'formatLogsAsMetricsContent' in callback) as unknown as
@@ -56,7 +58,7 @@ export function fitProgressBar(
   if (!stdout.isTTY) printOneLine(bar, epochs, stderr);
   const { epochEnd } = bar;
   bar.epochEnd = async (epoch, logs) => {
-    await epochEnd.call(bar, epoch, logs);
+    await epochEnd.call(bar, epoch, Object.fromEntries(Object.entries(logs).filter(([name]) => isShown(name))));
     onEpochEnd();
   };
   return true;
