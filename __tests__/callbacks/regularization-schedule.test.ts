@@ -3,6 +3,7 @@ import { decomposedLoss, evaluate, regularizationTerms, trainStep, trainingLoop 
 import {
   activityRegularization,
   addWeightDecay,
+  auditRegularizers,
   enforceRegularizers,
   fuseRegularizers,
   regularizationSchedule,
@@ -296,6 +297,23 @@ describe('scales every kind of penalty, and nothing else', () => {
     }
     await one.fit(x(), y(), { ...silent, batchSize: 8, callbacks: [regularizationSchedule(() => 0.5), new Terms()] });
     expect(values[1]).toEqual(values[0]!.map((value) => value / 2));
+  });
+
+  it('shows in the audit while it trains', async () => {
+    const frozen = regressor();
+    frozen.layers[0]!.trainable = false;
+    frozen.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    const applied: number[] = [];
+    class Audit extends tf.Callback {
+      override async onEpochEnd() {
+        const { findings } = auditRegularizers(frozen);
+        applied.push(findings.find(({ code }) => code === 'frozen-layer-penalized')!.penalty!.applied);
+      }
+    }
+    const factors = [1, 0.5];
+    const callbacks = [regularizationSchedule((epoch) => factors[epoch]!), new Audit()];
+    await frozen.fit(x(), y(), { ...silent, epochs: 2, callbacks });
+    expect(applied[1]).toBeNear(applied[0]! / 2);
   });
 });
 

@@ -125,5 +125,7 @@ export const aboutTerm = (
 });
 
 /** As declared, and as a training step adds it; `null` without values. */
-const penaltyOf = ({ value, recomputed, applied }: AuditedTerm): RegularizationFinding['penalty'] =>
-  value === undefined ? null : { declared: recomputed ?? value, applied: applied === 0 ? 0 : applied * value };
+function penaltyOf({ value, recomputed, applied, penalty }: AuditedTerm): RegularizationFinding['penalty'] {
+  if (value === undefined) return null;
+  return { declared: recomputed ?? value, applied: applied === 0 ? 0 : applied * penalty.factor() * value };
+}

@@ -81,7 +81,7 @@ export class RegularizationAudit {
     readonly model: string,
     /** How many regularizers on weights the model declares. */
     readonly regularizers: number,
-    /** What is not as it looks: warnings first, each kind in the order of the layers. Empty for a clean model. */
+    /** What is not as it looks: warnings first. Empty for a clean model. */
     readonly findings: readonly RegularizationFinding[],
   ) {}
 

@@ -13,7 +13,7 @@ export interface PlotLossesArgs {
   title?: string | undefined;
   /** In pixels, at least 240. Default 720. */
   width?: number | undefined;
-  /** In pixels, at least 200. Default: what the legend takes, and about 300, or 500 with a breakdown. */
+  /** In pixels, at least 200. Default: what the legends take, and 360, or 604 with a breakdown. */
   height?: number | undefined;
   /**
    * The axis of the losses. `'auto'` is `'log'` where a linear axis would flatten a curve: half of its values or more would

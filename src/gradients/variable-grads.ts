@@ -20,7 +20,8 @@ export interface VariableGradsArgs extends CustomLossArgs {
   variables?: Trainable | readonly Trainable[] | undefined;
   /**
    * Whether to return the separate gradients of the data loss and of the penalties too, at the price of a backward pass over
-   * the penalties alone. `grads` are then their sums, the same as without `apart` up to float32 rounding. Default `false`.
+   * the penalties alone. `grads` are then their sums, the same as without `apart` up to float32 rounding. The data loss has to
+   * depend on one of the variables. Default `false`.
    */
   apart?: boolean | undefined;
 }

@@ -111,7 +111,7 @@ export function computeLoss(
   });
 }
 
-/** Runs what computes losses; where it throws, no tensor is left, and no weight is moved. */
+/** Runs what computes losses; where it throws, no tensor is left, and no weight of its models is moved. */
 export const cleanly = <T>({ models }: CheckedLoss, run: () => T): T =>
   restoringValues(statisticsOf(models), () => disposingOnThrow(run));
 

@@ -23,7 +23,7 @@ export interface EvaluateDatasetArgs {
 /**
  * The loss of a model on data, in its parts, without training: as `model.evaluate`, which leaves the penalty out.
  *
- * @param model - A compiled model. Only read.
+ * @param model - A compiled model. Only read; a stateful recurrent layer goes on to its next state, as in `model.evaluate`.
  * @param x - Inputs, first dimension the samples; where there are several inputs an array, or an object by
  *   their names. Not disposed.
  * @param y - Targets, likewise.

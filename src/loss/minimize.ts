@@ -42,7 +42,7 @@ export interface MinimizeArgs extends CustomLossArgs {
  *   scalars by name. A penalty of `models` must not be in it; to compute one for a log is fine.
  * @returns The loss in its parts at the weights before the step. With `returnTensors`, `LossParts` at once.
  * @throws Error, at once, if an argument or what the loss returns is not understood, or if it is called within a loss. No weight
- *   is moved then, and no tensor left.
+ *   of `models` is moved then, and no tensor left.
  */
 export function minimize(
   optimizer: Optimizer,
@@ -79,7 +79,7 @@ export function minimize(
  * @param run - Is given the loss, penalties included, and returns, as `cost`, the value of it that counts. Where there is none,
  *   that is the one that was computed last.
  * @returns The parts of that value, kept, and what `run` returned.
- * @throws Error where it throws; no tensor is left then, and no weight is moved by forward passes.
+ * @throws Error where it throws; no tensor is left then, and forward passes have moved no weight of its models.
  */
 export function differentiated<T extends { cost: Scalar | null }>(
   checked: CheckedLoss,

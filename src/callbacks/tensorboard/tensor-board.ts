@@ -37,7 +37,8 @@ export interface TensorBoardArgs {
  *   at the same time must not share one.
  * @returns A callback, for one training at a time, any number of times.
  * @throws Error if an argument is not understood. `fit` throws, before the first step, if `decomposedLoss()` is not among
- *   its callbacks, two quantities have one name, tfjs-node does not load, or the backend is not tfjs-node's.
+ *   its callbacks, or something else has the name of the total's chart; without `node` also if tfjs-node does not load, or the
+ *   backend is not tfjs-node's.
  */
 export function tensorBoard(logDir: string, args: TensorBoardArgs = {}): TensorBoardCallback {
   return new TensorBoardCallback(logDir, args);

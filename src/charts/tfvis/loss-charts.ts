@@ -24,7 +24,7 @@ export interface LossChartsArgs {
   scale?: ScaleName | undefined;
   /** The width of each chart in pixels. Default: that of the container. */
   width?: number | undefined;
-  /** The height of each chart in pixels. Default: what its legend takes, and 260. */
+  /** The height of each chart in pixels. Default: what its legend takes, and about 270. */
   height?: number | undefined;
 }
 
