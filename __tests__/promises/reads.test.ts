@@ -1,5 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss } from 'tfjs-decomposed-loss';
+import { decomposedLoss, evaluate, evaluateLoss, minimize, trainStep, trainingLoop } from 'tfjs-decomposed-loss';
+import { accumulateGradients, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { data, regressor } from '../helpers/models';
@@ -53,4 +54,47 @@ it('reads nothing during an epoch, and all of its values at once at the end', as
 it('reads batches where a callback needs their values', async () => {
   const reading = new tf.CustomCallback({ onBatchEnd: () => undefined });
   expect((await reads(regressor(), [own(), reading]))[0]).toBeGreaterThan(0);
+});
+
+describe('transfers from the backend', () => {
+  const [x, y] = [data([8, 4]), data([8, 1])];
+  const loss = (model: tfjs.LayersModel) => () =>
+    tf.losses.meanSquaredError<tfjs.Tensor, tfjs.Scalar>(y, model.apply(x) as tfjs.Tensor);
+  const optimizer = () => tf.train.sgd(0.01);
+
+  /** How many a call makes, whose result is awaited. */
+  async function transfers(run: () => unknown): Promise<number> {
+    const spies = [jest.spyOn(tf.engine(), 'read'), jest.spyOn(tf.engine(), 'readSync')];
+    await run();
+    const count = spies.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+    jest.restoreAllMocks();
+    return count;
+  }
+
+  it.each<[string, (model: tfjs.LayersModel) => Promise<unknown>]>([
+    ['trainStep', (model) => trainStep(model, x, y)],
+    ['minimize', (model) => minimize(optimizer(), loss(model), { models: model, variables: model })],
+    ['evaluateLoss', (model) => evaluateLoss(loss(model), { models: model })],
+    ['evaluate', (model) => evaluate(model, x, y, { batchSize: 2 })],
+    ['lossAndGradients', (model) => lossAndGradients(model, x, y)],
+  ])('%s makes one', async (_, run) => {
+    const model = regressor({ metrics: ['mae', 'mse'] });
+    expect(await transfers(() => run(model))).toBe(1);
+  });
+
+  it('accumulateGradients makes one in a step, and none before', async () => {
+    const accumulated = accumulateGradients(regressor({ metrics: ['mae', 'mse'] }));
+    expect(await transfers(() => accumulated.add(x, y))).toBe(0);
+    expect(await transfers(() => accumulated.add(x, y))).toBe(0);
+    expect(await transfers(() => accumulated.apply())).toBe(1);
+  });
+
+  it('a loop of steps that return tensors makes one an epoch', async () => {
+    const model = regressor({ metrics: ['mae', 'mse'] });
+    const step = () => trainStep(model, x, y, { returnTensors: true });
+    await trainingLoop({ models: model }, async (loop) => {
+      for (let batch = 0; batch < 3; batch += 1) expect(await transfers(() => loop.step(step, 8))).toBe(0);
+      expect(await transfers(() => loop.endEpoch())).toBe(1);
+    });
+  });
 });
