@@ -62,6 +62,37 @@ it('restores, and stops, where Keras 3 does', async () => {
   }
 });
 
+describe('restored weights', () => {
+  const run = (callbacks: Callback[], model: tfjs.LayersModel) =>
+    model.fit(data([4, 4]), data([4, 1]), { epochs: 3, verbose: 0, callbacks });
+
+  it("leave the optimizer's own values as they are after the last step", async () => {
+    const make = () => regressor({ optimizer: tf.train.adam(0.01) });
+    const [model, plain] = [make(), make()];
+    const stopping = earlyStopping({ monitor: 'value', patience: 9, restoreBestWeights: true });
+    await run([scripted('value', [1, 2, 3]).callback, stopping], model);
+    await run([], plain);
+    expect(weightsOf(model)).not.toEqual(weightsOf(plain));
+    const ofOptimizer = async (one: tfjs.LayersModel) =>
+      (await one.optimizer.getWeights()).map(({ tensor }) => Array.from(tensor.dataSync()));
+    expect(await ofOptimizer(model)).toEqual(await ofOptimizer(plain));
+  });
+
+  it('are not restored where training throws', async () => {
+    const model = regressor();
+    const { callback, weights } = scripted('value', [1, 2, 3]);
+    class Failing extends tf.Callback {
+      override async onEpochEnd(epoch: number) {
+        if (epoch === 1) throw new Error('the callback failed');
+      }
+    }
+    const stopping = earlyStopping({ monitor: 'value', patience: 9, restoreBestWeights: true });
+    await expect(run([callback, stopping, new Failing()], model)).rejects.toThrow('the callback failed');
+    expect(weightsOf(model)).toEqual(weights[1]);
+    expect(weights[1]).not.toEqual(weights[0]);
+  });
+});
+
 describe('what is better', () => {
   const falling = [5, 4, 3, 2];
   const minimised = [

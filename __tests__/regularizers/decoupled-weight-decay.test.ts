@@ -1,5 +1,5 @@
 import type * as tfjs from '@tensorflow/tfjs';
-import { trainStep } from 'tfjs-decomposed-loss';
+import { minimize, trainStep } from 'tfjs-decomposed-loss';
 import { accumulateGradients } from 'tfjs-decomposed-loss/gradients';
 import {
   addWeightDecay,
@@ -63,6 +63,19 @@ const steps: Array<[string, Step]> = [
     },
   ],
 ];
+
+it('acts in the steps of minimize, as in trainStep', async () => {
+  const [model, twin] = [regressor(), regressor()];
+  const [x, y] = [data([6, 4]), data([6, 1])];
+  for (const one of [model, twin]) withWeightDecay(one.optimizer, { rate: 0.5, exclude: ['bias'] });
+  const loss = () => tf.losses.meanSquaredError<tfjs.Tensor, tfjs.Scalar>(y, model.apply(x) as tfjs.Tensor);
+  const before = await state(model);
+  await minimize(model.optimizer, loss, { models: model, variables: model });
+  await trainStep(twin, x, y);
+  const [moved, expected] = [await state(model), await state(twin)];
+  expect(moved).not.toEqual(before);
+  moved.flat().forEach((value, place) => expect(value).toBeCloseTo(expected.flat()[place]!, 5));
+});
 
 const isRegularized = ([, { steps: all }]: [string, RegularizerRun]) => all[0]!.regularization > 0;
 

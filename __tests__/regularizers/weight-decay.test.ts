@@ -288,6 +288,27 @@ describe('in a model whose input is called with the layers', () => {
   });
 });
 
+it('acts in another model too on a layer that is called once, and on one that is shared in this model alone', () => {
+  const [once, shared] = [dense('once', 4), dense('shared', 4)];
+  const model = functional([4], once, shared, shared);
+  const other = functional([4], once, shared);
+  addWeightDecay(model, { l2: 0.1 });
+  const rows = (one: tfjs.LayersModel) => regularizationTerms(one).map(({ layer, calls }) => [layer, calls]);
+  expect([rows(model), rows(other)]).toEqual([
+    expect.arrayContaining([
+      ['once', 1],
+      ['shared', 1],
+    ]),
+    [['once', 1]],
+  ]);
+});
+
+it('includes frozen weights', () => {
+  const model = functional([4], dense('frozen', 2, { trainable: false }), dense('out', 1));
+  expect(paths(addWeightDecay(model, { l2: 0.1 }).added)).toEqual(['frozen/kernel', 'out/kernel']);
+  expect(regularizationTerms(model)).toHaveLength(2);
+});
+
 it('asks no regularizer that is there', () => {
   let calls = 0;
   const counting = tf.regularizers.l2({ l2: 0.1 });
