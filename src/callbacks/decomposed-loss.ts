@@ -1,11 +1,14 @@
-import { clone, dispose, keep, type Scalar } from '@tensorflow/tfjs-core';
+import { clone, keep, type Scalar } from '@tensorflow/tfjs-core';
 import type { Callback } from '@tensorflow/tfjs-layers';
 import { fitProgressBar } from '../host/run/progress-bar.js';
 import type { Run, YieldEvery } from '../host/run/run.js';
 import {
+  TOTAL_LOSS,
   checkAgainstMetrics,
+  moveTotal,
   renameKeys,
   resolveLogKeys,
+  showValidation,
   type LogKeyArgs,
   type LogKeys,
   type Logs,
@@ -199,32 +202,6 @@ export class DecomposedLossCallback extends RunCallback {
 /** Three decimals, or three digits where the value is small. */
 const short = (value: number): string =>
   value === 0 || !(Math.abs(value) < 0.1) ? value.toFixed(3) : value.toPrecision(3);
-
-function moveTotal(logs: Logs, data: number | Scalar): void {
-  if (TOTAL_LOSS in logs) {
-    throw new Error(
-      `Expected \`${TOTAL_LOSS}\` in the logs to be the total loss, where \`loss: 'data'\` of \`decomposedLoss\` puts it, got ` +
-        'another value under that name. Give it another name in `endEpoch`.',
-    );
-  }
-  if (logs['loss'] !== undefined) logs[TOTAL_LOSS] = logs['loss'];
-  logs['loss'] = data;
-}
-
-/**
- * The host disposes what is in the logs, so what is replaced is disposed here. Where the data loss cannot be told, there is none.
- *
- * @param isOwn - Whether a `val_loss` without a data loss is the user's, and not the host's.
- */
-function showValidation(logs: Logs, data: number | Scalar | undefined, isOwn: boolean): void {
-  if (data === undefined && isOwn) return;
-  if (typeof logs['val_loss'] === 'object') dispose(logs['val_loss']);
-  if (data !== undefined) logs['val_loss'] = data;
-  else delete logs['val_loss'];
-}
-
-/** The key of the total loss where the data loss has the host's. */
-const TOTAL_LOSS = 'total_loss';
 
 const YIELD_EVERY: readonly unknown[] = ['auto', 'batch', 'epoch', 'never'];
 

@@ -1,4 +1,4 @@
-import { Tensor, type Scalar } from '@tensorflow/tfjs-core';
+import { Tensor, dispose, type Scalar } from '@tensorflow/tfjs-core';
 import type { Breakdown } from '../regularizers/penalty-groups.js';
 import { describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
@@ -135,3 +135,30 @@ const taken = (name: string, key: string, names: Iterable<string>): Error =>
     `Expected \`logKeys.${name}\` to be a name of its own, got '${key}', which is there already: the host, the model's ` +
       `own loss, a metric or another callback has it (${list(names)}). Choose another name in \`logKeys\`.`,
   );
+
+/** The key of the total loss where the data loss has the host's. */
+export const TOTAL_LOSS = 'total_loss';
+
+/** Puts the data loss under the key of the total, and the total under `TOTAL_LOSS`. */
+export function moveTotal(logs: Logs, data: number | Scalar): void {
+  if (TOTAL_LOSS in logs) {
+    throw new Error(
+      `Expected \`${TOTAL_LOSS}\` in the logs to be the total loss, where \`loss: 'data'\` of \`decomposedLoss\` puts it, got ` +
+        'another value under that name. Give it another name in `endEpoch`.',
+    );
+  }
+  if (logs['loss'] !== undefined) logs[TOTAL_LOSS] = logs['loss'];
+  logs['loss'] = data;
+}
+
+/**
+ * Puts the data loss of the validation under `val_loss`. The host disposes what is in the logs, so what is replaced is disposed here. Where the data loss cannot be told, there is none.
+ *
+ * @param isOwn - Whether a `val_loss` without a data loss is the user's, and not the host's.
+ */
+export function showValidation(logs: Logs, data: number | Scalar | undefined, isOwn: boolean): void {
+  if (data === undefined && isOwn) return;
+  if (typeof logs['val_loss'] === 'object') dispose(logs['val_loss']);
+  if (data !== undefined) logs['val_loss'] = data;
+  else delete logs['val_loss'];
+}
