@@ -203,6 +203,13 @@ it('gives zeros for a weight that the loss does not reach', async () => {
   });
 });
 
+it('leaves no tensor of the weights that it makes of classes', async () => {
+  const [model, inputs, targets] = [classifier(), x(), oneHot(6)];
+  const call = async () => (await lossAndGradients(model, inputs, targets, { classWeight: { 0: 1, 1: 5 } })).dispose();
+  await call();
+  expect(await tensorsLeftBy(call)).toBe(0);
+});
+
 it('weights classes and samples as trainStep does', async () => {
   const args = { classWeight: { 0: 1, 1: 5, 2: 0.5 }, sampleWeight: tf.tensor1d([0, 1, 2, 3, 4, 5]) };
   const model = classifier();

@@ -62,8 +62,8 @@ export class MicroBatches {
    */
   async apply(optimizer: Optimizer, variables: Variable[] | undefined, add: string): Promise<DecomposedLoss> {
     const last = this.#last;
-    const means = this.#values.means();
-    if (last === undefined || means === undefined) throw noMicroBatch(add);
+    if (last === undefined) throw noMicroBatch(add);
+    const means = this.#values.means()!;
     try {
       makeStep(optimizer, { means, gradients: this.#gradients, variables });
       this.dispose();
