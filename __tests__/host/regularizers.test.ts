@@ -133,10 +133,29 @@ describe('recurrent layers drop every regularizer', () => {
   });
 });
 
-describe('an activityRegularizer throws', () => {
-  it('when the layer is called', () => {
-    const layer = sum('out', { activityRegularizer: half() });
-    expect(() => chain([2], layer)).toThrow('activity regularizer(s) is not supported yet');
+describe('an activityRegularizer', () => {
+  const args = (more: object) => ({ ...more, activityRegularizer: half() }) as never;
+
+  it.each<[string, number[], () => tfjs.layers.Layer]>([
+    ['dense', [2], () => sum('out', { activityRegularizer: half() })],
+    ['conv1d', [4, 2], () => tf.layers.conv1d(args({ filters: 1, kernelSize: 1 }))],
+    ['conv2d', [4, 4, 1], () => tf.layers.conv2d(args({ filters: 1, kernelSize: 1 }))],
+    ['embedding', [3], () => tf.layers.embedding(args({ inputDim: 3, outputDim: 2 }))],
+  ])('throws when the layer is called: %s', (_, shape, make) => {
+    expect(() => chain(shape, make())).toThrow('activity regularizer(s) is not supported yet');
+  });
+
+  it.each<[string, number[], () => tfjs.layers.Layer]>([
+    ['lstm', [3, 2], () => tf.layers.lstm(args({ units: 1 }))],
+    ['gru', [3, 2], () => tf.layers.gru(args({ units: 1 }))],
+    ['simpleRNN', [3, 2], () => tf.layers.simpleRNN(args({ units: 1 }))],
+    ['batchNormalization', [2], () => tf.layers.batchNormalization(args({}))],
+    ['activation', [2], () => tf.layers.activation(args({ activation: 'relu' }))],
+    ['reshape', [2], () => tf.layers.reshape(args({ targetShape: [1, 2] }))],
+  ])('is not even kept: %s', (_, shape, make) => {
+    const model = chain(shape, make());
+    expect(model.layers[1]!.activityRegularizer ?? null).toBeNull();
+    expect(penalties(model)).toEqual([]);
   });
 });
 

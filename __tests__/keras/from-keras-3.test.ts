@@ -213,6 +213,13 @@ const float16 = { class_name: 'DTypePolicy', config: { name: 'mixed_float16' } }
 
 it.each<[string, string, (layers: Layers) => unknown, string]>([
   ['an unknown field', 'dense', set({ lora_rank: 4 }), '`lora_rank` of the Dense layer `dense` to be null, got 4'],
+  ['a stateful layer', 'lstm', set({ stateful: true }), '`stateful` of the LSTM layer `lstm` to be false, got true'],
+  [
+    'an output padding',
+    'conv2d-transpose',
+    set({ output_padding: [1, 1] }),
+    '`output_padding` of the Conv2DTranspose layer',
+  ],
   ['mixed precision', 'dense', set({ dtype: float16 }), '`dtype` of the Dense layer `dense` to be "float32"'],
   ['an unknown class', 'dense', (all) => (all[1]!.class_name = 'constructor'), 'the constructor layer `dense`'],
   ['an unbuilt model', 'dense', (all) => all.shift(), 'which does not say the shape of its inputs'],
