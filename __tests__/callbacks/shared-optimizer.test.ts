@@ -36,7 +36,8 @@ function withTerm(name: string, optimizer: tfjs.Optimizer): Trained {
   const kernelInitializer = 'ones';
   const dense = tf.layers.dense({ units: 1, kernelInitializer, useBias: false, kernelRegularizer: l2() });
   const term = lossTerm({ name, loss: ([z]) => tf.mean(tf.square(z!)) });
-  const model = tf.model({ inputs, outputs: term.apply(dense.apply(inputs)) as tfjs.SymbolicTensor });
+  const last = tf.layers.activation({ activation: 'linear' });
+  const model = tf.model({ inputs, outputs: last.apply(term.apply(dense.apply(inputs))) as tfjs.SymbolicTensor });
   model.compile({ loss: 'meanSquaredError', optimizer });
   return { model, units: 1 };
 }

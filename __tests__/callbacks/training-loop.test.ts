@@ -272,6 +272,17 @@ describe('callbacks', () => {
     }
   });
 
+  it('that number epochs go on from loop to loop, unless the first is given', async () => {
+    const log = jest.spyOn(console, 'log').mockImplementation(() => {});
+    const [model, callbacks] = [regressor(), decomposedLoss({ verbose: true })];
+    for (const initialEpoch of [undefined, undefined, 0, 5]) {
+      await trainingLoop({ callbacks, models: model, initialEpoch }, epochs(model, 1));
+    }
+    const numbers = log.mock.calls.map(([line]) => /^Epoch (\d+)/.exec(String(line))?.[1]);
+    log.mockRestore();
+    expect(numbers).toEqual(['1', '2', '1', '6']);
+  });
+
   it('that write the total under its own name leave no other value there', async () => {
     const loss = await evaluateLoss(() => tf.scalar(1));
     const run = trainingLoop({ callbacks: decomposedLoss({ loss: 'data' }) }, async (loop) => {

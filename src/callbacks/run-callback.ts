@@ -95,9 +95,10 @@ export abstract class RunCallback extends Callback {
   /** @internal Called once when the run is over, also where it threw. */
   protected endRun(): void {}
 
-  /** @internal The number of an epoch over the runs of one model, where each of them begins with 0. */
+  /** @internal The number of an epoch over the runs of one model, where each of them begins with 0 that nobody gave. */
   protected numberOf(epoch: number): number {
-    this.#epochsBefore ??= epoch === 0 ? this.#lastEpoch + 1 : 0;
+    const isGiven = epoch > 0 || (this.run.isLoop && typeof this.params['initialEpoch'] === 'number');
+    this.#epochsBefore ??= isGiven ? 0 : this.#lastEpoch + 1;
     this.#lastEpoch = this.#epochsBefore + epoch;
     return this.#lastEpoch;
   }

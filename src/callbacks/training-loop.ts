@@ -12,7 +12,7 @@ export interface TrainingLoopArgs {
   models?: LayersModel | readonly LayersModel[] | undefined;
   /** How many epochs there will be, for callbacks that show it. The body decides. */
   epochs?: number | undefined;
-  /** The number of the first epoch. Default 0. */
+  /** The number of the first epoch. Default 0, and for callbacks that saw the same model before, the number after their last. */
   initialEpoch?: number | undefined;
 }
 
