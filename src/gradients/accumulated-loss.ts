@@ -61,7 +61,7 @@ export class AccumulatedLoss<Batch extends unknown[]> {
     refuseWithinLoss('add');
     const { loss } = this.#args;
     const samples = sizeOf(batch);
-    const checked = checkedLoss(CALLER, () => loss(...batch), { ...this.#args, weights: this.#weights() });
+    const checked = checkedLoss(CALLER, () => loss(...batch), this.#args);
     const gradients = (total: () => Scalar) => {
       const { value, grads } = variableGrads(total, this.#variables);
       return { cost: value, grads };
@@ -84,21 +84,6 @@ export class AccumulatedLoss<Batch extends unknown[]> {
   /** Forgets the micro-batches since the last step; to be called where no `apply` follows. */
   dispose(): void {
     this.#added.dispose();
-  }
-
-  /** Those that are functions are read with the first micro-batch of a step. */
-  #weights(): CustomLossArgs['weights'] {
-    const { weights } = this.#added;
-    const once =
-      (name: string, weight: number | (() => number)): (() => number) =>
-      () => {
-        const value = weights.get(name) ?? (typeof weight === 'function' ? weight() : weight);
-        weights.set(name, value);
-        return value;
-      };
-    return Object.fromEntries(
-      Object.entries(this.#args.weights ?? {}).map(([name, weight]) => [name, once(name, weight)]),
-    );
   }
 }
 

@@ -177,7 +177,7 @@ function upgradeLayer(layer: JsonObject, name: string, prefix: string, scope: Sc
         'layer',
         wrapped,
         'one that adds no penalty, as Keras 3 adds none here, and TensorFlow.js does',
-        'Put the layer behind the TimeDistributed in Keras, and save the model again.',
+        'Put the layer after the TimeDistributed in Keras, and save the model again.',
       );
     }
     const inner = freeName(entryName(wrapped), scope.taken);

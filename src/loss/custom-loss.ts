@@ -9,7 +9,7 @@ import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.
 import { ANYTHING, FLAG, describe, list, type OptionCheck } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar } from '../util/scalars.js';
 import { namesOfTerms, type LossTensors } from './parts.js';
-import { LossTerm } from './loss-term.js';
+import { LossTerm, weightInStep } from './loss-term.js';
 import { checkedModels, lossesOf, passSums, sumOfPenalties, type ModelLosses } from './regularization-loss.js';
 
 /**
@@ -174,7 +174,7 @@ function factorsOf(
           'names.',
       );
     }
-    const factor = typeof weight === 'function' ? weight() : weight;
+    const factor = weightInStep(name, () => (typeof weight === 'function' ? weight() : weight));
     if (!Number.isFinite(factor)) {
       throw new Error(
         `Expected the weight \`${name}\` in \`weights\` of \`${caller}\` to be a finite number, got ${describe(factor)}. Pass ` +

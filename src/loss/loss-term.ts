@@ -83,9 +83,7 @@ export class LossTerm extends PassLoss {
 
   /** @internal The weight that is in force in a step: a function is read once for the calls of the layer in it. */
   weightFor(calls: unknown): number {
-    const { pinned } = weightsInForce;
-    if (this.#last?.calls !== calls) this.#last = { weight: pinned?.get(this) ?? this.#weightNow(), calls };
-    pinned?.set(this, this.#last!.weight);
+    if (this.#last?.calls !== calls) this.#last = { weight: weightInStep(this, () => this.#weightNow()), calls };
     return this.#last!.weight;
   }
 
@@ -157,9 +155,9 @@ const weightsInForce = shared<{ pinned: Map<unknown, number> | undefined }>('wei
 }));
 
 /**
- * Runs a part of a step in which each term has the weight that it had in the parts before.
+ * Runs a part of a step in which the parts of the loss have the weights that they had in it before.
  *
- * @param pinned - By term; those that are read are added to it.
+ * @param pinned - By term or name; those that are read are added to it.
  */
 export function pinningWeights<T>(pinned: Map<unknown, number>, run: () => T): T {
   const outer = weightsInForce.pinned;
@@ -169,4 +167,17 @@ export function pinningWeights<T>(pinned: Map<unknown, number>, run: () => T): T
   } finally {
     weightsInForce.pinned = outer;
   }
+}
+
+/**
+ * The weight of a part of the loss in the step that runs.
+ *
+ * @param part - A term, or the name of another part.
+ * @param read - Tells it where it was not read in this step yet.
+ */
+export function weightInStep(part: unknown, read: () => number): number {
+  const { pinned } = weightsInForce;
+  const weight = pinned?.get(part) ?? read();
+  pinned?.set(part, weight);
+  return weight;
 }

@@ -2,7 +2,7 @@ import { abs, div, eye, matMul, maximum, mul, sqrt, square, sub, sum, tidy } fro
 import type { Scalar, Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { RegularizerBase, className, registerOnce, type Regularizer } from '../host/model/regularizers.js';
 import { withKerasAbs } from '../host/penalties/kernels.js';
-import { checkArguments, describe } from '../util/arguments.js';
+import { NOT_NEGATIVE, checkArguments, checkOptions, oneOf } from '../util/arguments.js';
 
 /** What `orthogonal` takes. */
 export interface OrthogonalArgs {
@@ -14,8 +14,6 @@ export interface OrthogonalArgs {
 
 /** Rows: the weight's first axis, that of the inputs in a dense layer's kernel. Columns: its second, that of the units. */
 export type OrthogonalMode = 'rows' | 'columns';
-
-const MODES: readonly OrthogonalMode[] = ['rows', 'columns'];
 
 /** What keeps a row of zeros from dividing by 0, as in Keras. */
 const LEAST_SQUARED_LENGTH = 1e-12;
@@ -58,16 +56,7 @@ export class OrthogonalRegularizer extends RegularizerBase {
 
   constructor({ factor = 0.01, mode = 'rows' }: OrthogonalArgs = {}) {
     super();
-    if (!Number.isFinite(factor) || factor < 0) {
-      throw new Error(
-        `Expected \`factor\` of \`orthogonal\` to be a finite number, 0 or more, got ${describe(factor)}. Pass 0.01, for example.`,
-      );
-    }
-    if (!MODES.includes(mode)) {
-      throw new Error(
-        `Expected \`mode\` of \`orthogonal\` to be 'rows' or 'columns', got ${describe(mode)}. Use one of those.`,
-      );
-    }
+    checkOptions('orthogonal', { factor, mode }, { factor: NOT_NEGATIVE, mode: oneOf('rows', 'columns') });
     this.factor = factor;
     this.mode = mode;
   }

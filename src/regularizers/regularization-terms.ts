@@ -43,8 +43,8 @@ export interface RegularizationTerm {
  * The penalty that each regularizer adds to the loss, at the current weights.
  *
  * A layer that is called k times is listed once with `calls: k` and k times its penalty, because that is what `fit`
- * adds: the rows sum to the regularization loss that the optimizer minimises, but for the penalties on activations. A layer that TensorFlow.js silently leaves
- * out, for example the cell of an LSTM, has no row.
+ * adds: the rows sum to the regularization loss that the optimizer minimises, but for the penalties on activations. A layer that
+ * TensorFlow.js silently leaves out, for example the cell of an LSTM, has no row.
  *
  * @param model - A built model. Only read.
  * @returns One row per term, in the order of the layers.

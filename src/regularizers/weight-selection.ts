@@ -35,7 +35,7 @@ export function placedWeights(model: LayersModel): PlacedWeight[] {
       const placedOne = placed.get(weight) ?? { weight, layer, path, paths: [], around: [], owner };
       placed.set(weight, placedOne);
       // What is around a layer has its weights too.
-      if (placedOne.owner !== owner) continue;
+      if (placedOne.owner !== owner || placedOne.paths.includes(path)) continue;
       placedOne.paths.push(path);
       placedOne.around.push(...around);
     }

@@ -147,7 +147,7 @@ export class EarlyStoppingCallback extends RunCallback {
       mode === 'auto'
         ? directionOf(
             monitor,
-            [this.model, ...this.run.models].flatMap(({ outputNames }) => outputNames),
+            this.run.models.flatMap(({ outputNames }) => outputNames),
           )
         : mode;
     return direction === 'max' ? current - minDelta > reference : current + minDelta < reference;
