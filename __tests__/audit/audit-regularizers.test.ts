@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import type * as tfjs from '@tensorflow/tfjs';
 import fc from 'fast-check';
@@ -608,6 +610,29 @@ kernel-without-regularizer: If that is not meant, call \`addWeightDecay(model, {
   it('is one line for a clean model', () => {
     const built = regressor();
     expect(String(auditRegularizers(built))).toBe(`Regularization of \`${built.name}\`: 3 regularizers, no findings.`);
+  });
+
+  it('prints what the guide shows', () => {
+    const guide = readFileSync(join(__dirname, '../../docs/regularizers.md'), 'utf8');
+    const [, shown] = /^```\n(Regularization of [^]*?)^```/m.exec(guide)!;
+    const regularizer = () => l2(0.01);
+    const forecast = tf.sequential({
+      name: 'forecast',
+      layers: [
+        tf.layers.lstm({
+          name: 'lstm',
+          units: 2,
+          inputShape: [3, 1],
+          kernelRegularizer: regularizer(),
+          recurrentRegularizer: regularizer(),
+        }),
+        dense({ units: 1, kernelRegularizer: regularizer() }),
+      ],
+    });
+    const printed = auditRegularizers(compiled(forecast)).toString();
+    const [beginning, end] = shown!.split('…');
+    expect(printed).toContain(beginning);
+    expect(end).toBe('\n');
   });
 
   it('prints itself, and counts for machines', () => {

@@ -232,36 +232,70 @@ it('keeps the small part exact beside a large one', async () => {
   expect(Object.values(huge.data).map(values)).toEqual(Object.values(none.data).map(values));
 });
 
-it('serves several workers: the data gradients of all and the penalty of one make the step on the whole batch', async () => {
-  const make = () => regressor({ optimizer: tf.train.adam(0.01) });
-  const [replicas, whole] = [[make(), make()], make()];
-  const sizes = [4, 2];
-  for (let step = 0; step < 3; step += 1) {
-    const [inputs, targets] = [data([6, 4], step), data([6, 1], step + 9)];
-    const [ofInputs, ofTargets] = [tf.split(inputs, sizes), tf.split(targets, sizes)];
-    const parts = await Promise.all(
-      replicas.map((replica, worker) => lossAndGradients(replica, ofInputs[worker]!, ofTargets[worker]!)),
-    );
-    const penalty = Object.values(parts[0]!.penalty);
-    const sums = penalty.map((one, place) =>
-      parts.reduce<tfjs.Tensor>(
-        (sum, part, worker) => sum.add(Object.values(part.data)[place]!.mul(sizes[worker]! / 6)),
-        one,
-      ),
-    );
-    replicas.forEach((replica, worker) => {
-      const names = Object.keys(parts[worker]!.data);
-      replica.optimizer.applyGradients(names.map((name, place) => ({ name, tensor: sums[place]! })));
-    });
-    await whole.trainOnBatch(inputs, targets);
-    const expected = [...weightsOf(whole).values()];
-    const start = [...weightsOf(make()).values()];
-    for (const replica of replicas) {
-      [...weightsOf(replica).values()].forEach((weight, place) =>
-        expect(relativeError(weight, expected[place]!, start[place])).toBeLessThan(1e-6),
+describe('serves several workers: what they add up is the step on the whole batch', () => {
+  const withActivity = (optimizer: tfjs.Optimizer): tfjs.LayersModel => {
+    const layers = [
+      tf.layers.dense({ units: 3, inputShape: [4], kernelRegularizer: 'l1l2' }),
+      activityRegularization({ l1: 0.3, l2: 0.7 }),
+      tf.layers.dense({ units: 1 }),
+    ];
+    const model = tf.sequential({ layers });
+    model.compile({ loss: 'meanSquaredError', optimizer });
+    return fillWeights(model);
+  };
+
+  it.each<[name: string, build: (optimizer: tfjs.Optimizer) => tfjs.LayersModel, penaltyShares: number[]]>([
+    ['the penalty of one, on weights', (optimizer) => regressor({ optimizer }), [1, 0]],
+    ['the weighted penalties of all, also on activations', withActivity, [4 / 6, 2 / 6]],
+  ])('the data gradients of all, and %s', async (_, build, penaltyShares) => {
+    const make = () => build(tf.train.adam(0.01));
+    const [replicas, whole] = [[make(), make()], make()];
+    const sizes = [4, 2];
+    for (let step = 0; step < 3; step += 1) {
+      const [inputs, targets] = [data([6, 4], step), data([6, 1], step + 9)];
+      const [ofInputs, ofTargets] = [tf.split(inputs, sizes), tf.split(targets, sizes)];
+      const parts = await Promise.all(
+        replicas.map((replica, worker) => lossAndGradients(replica, ofInputs[worker]!, ofTargets[worker]!)),
       );
+      const sums = Object.values(parts[0]!.data).map((_, place) =>
+        parts.reduce<tfjs.Tensor>(
+          (sum, part, worker) =>
+            sum
+              .add(Object.values(part.data)[place]!.mul(sizes[worker]! / 6))
+              .add(Object.values(part.penalty)[place]!.mul(penaltyShares[worker]!)),
+          tf.scalar(0),
+        ),
+      );
+      replicas.forEach((replica, worker) => {
+        const names = Object.keys(parts[worker]!.data);
+        replica.optimizer.applyGradients(names.map((name, place) => ({ name, tensor: sums[place]! })));
+      });
+      await whole.trainOnBatch(inputs, targets);
+      const expected = [...weightsOf(whole).values()];
+      const start = [...weightsOf(make()).values()];
+      for (const replica of replicas) {
+        [...weightsOf(replica).values()].forEach((weight, place) =>
+          expect(relativeError(weight, expected[place]!, start[place])).toBeLessThan(1e-6),
+        );
+      }
     }
-  }
+  });
+});
+
+it('moves a stateful layer to its next state, as predict does', async () => {
+  const make = () => {
+    const lstm = tf.layers.lstm({ name: 'lstm', units: 2, batchInputShape: [2, 3, 1], stateful: true });
+    const model = tf.sequential({ layers: [lstm, tf.layers.dense({ units: 1 })] });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    return fillWeights(model);
+  };
+  const [apart, predicting] = [make(), make()];
+  const input = data([2, 3, 1]);
+  const first = values(predicting.predict(input) as tfjs.Tensor);
+  (await lossAndGradients(apart, input, tf.zeros([2, 1]))).dispose();
+  const next = values(predicting.predict(input) as tfjs.Tensor);
+  expect(values(apart.predict(input) as tfjs.Tensor)).toEqual(next);
+  expect(next).not.toEqual(first);
 });
 
 const convolution = trainsConvolutions ? it : it.skip;

@@ -164,6 +164,29 @@ describe('the penalty', () => {
     expectClose((await trainStep(built, x, tf.ones([3, 1]))).regularization, expected);
   });
 
+  it('counts masked values, and passes the mask on', async () => {
+    const layers = (...between: tfjs.layers.Layer[]) => [
+      tf.layers.masking({ name: 'masking', maskValue: 0, inputShape: [3, 2] }),
+      tf.layers.dense({ name: 'hidden', units: 3 }),
+      ...between,
+      tf.layers.lstm({ units: 2 }),
+      tf.layers.dense({ units: 1 }),
+    ];
+    const [built, without] = [
+      tf.sequential({ layers: layers(activityRegularization({ l1: L1, l2: L2 })) }),
+      tf.sequential({ layers: layers() }),
+    ].map((one) => {
+      one.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+      return fillWeights(one);
+    }) as [tfjs.Sequential, tfjs.Sequential];
+    const x = tf.tensor([3, 1, 2, 4, 0, 0, 1, 5, 0, 0, 0, 0], [2, 3, 2]);
+    const y = data([2, 1]);
+    const hidden = built.getLayer('hidden').apply(x) as tfjs.Tensor;
+    const { regularization, data: dataLoss } = await trainStep(built, x, y);
+    expectClose(regularization, penalty(hidden, { l1: L1, l2: L2 }) / 2);
+    expectClose(dataLoss, (await without.trainOnBatch(x, y)) as number);
+  });
+
   it("has Keras's slope at activations of 0, which is 0, where the host's |x| has -1", async () => {
     const built = tf.sequential({
       layers: [
