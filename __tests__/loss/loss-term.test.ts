@@ -286,6 +286,31 @@ describe('a model with a term that was loaded from a file', () => {
   });
 });
 
+it('asks its function in training and in evaluations of this library, and not in predictions or those of the host', async () => {
+  let calls = 0;
+  const loss = ([one]: tfjs.Tensor[]) => {
+    calls += 1;
+    return tf.mean<tfjs.Scalar>(one!);
+  };
+  const layers = [
+    tf.layers.dense({ units: 2, inputShape: [2] }),
+    lossTerm({ name: 'mean', loss }),
+    tf.layers.dense({ units: 2 }),
+  ];
+  const model = tf.sequential({ layers });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  const callsOf = async (run: () => unknown): Promise<number> => {
+    const before = calls;
+    await run();
+    return calls - before;
+  };
+  const passes = [() => model.predict(x()), () => model.evaluate(x(), y()), () => model.apply(x())];
+  for (const pass of passes) expect(await callsOf(pass)).toBe(0);
+  expect(await callsOf(() => trainStep(model, x(), y()))).toBe(1);
+  expect(await callsOf(() => evaluate(model, x(), y()))).toBe(1);
+  for (const pass of passes) expect(await callsOf(pass)).toBe(0);
+});
+
 it.each([0, 1])('the audit finds a term that no output depends on, with %i layers before it', (between) => {
   const input = tf.input({ shape: [2] });
   const hidden = tf.layers.dense({ units: 2 }).apply(input);

@@ -106,6 +106,8 @@ describe('weights', () => {
     expect(await step({ sampleWeight: { sold: tf.fill([6], 3), price: tf.fill([6], 2) } })).toEqual(listed);
     const named = await step({ sampleWeight: { sold: tf.fill([6], 3) } });
     expect(named.parts).toEqual({ price: plain.parts['price'], sold: listed.parts['sold'] });
+    const integers = tf.fill([6], 3, 'int32');
+    expect(await step({ sampleWeight: [null!, integers] })).toEqual(named);
   });
 
   it("of a loss function of one's own: one value a sample, or a clear error and no step", async () => {

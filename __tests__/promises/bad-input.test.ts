@@ -58,7 +58,7 @@ describe.each(functions)('%s', (_, call) => {
     [
       'a Sequential that is not built',
       notBuilt,
-      /Expected `model` to be built, got `encoder` \(a Sequential with 1 layer, not built\)\. Call/,
+      /Expected `model` to be built, got `encoder`, a Sequential that is not built\. Call/,
     ],
     ['a Sequential that was changed since', changed, /to be built, got/],
   ])('refuses %s', async (_name, model, message) => {
@@ -149,6 +149,8 @@ describe('sampleWeight', () => {
       () => ({ cost: tf.ones([6]) }),
       /got an object with `cost`\. Pass tensors under/,
     ],
+    ['for an output and for one that there is not', two, () => ({ price: tf.ones([6]), cost: tf.ones([6]) }), /`cost`/],
+    ['in a list with something else', two, () => [tf.ones([6]), 1], /got an array of 2\. Pass one tensor an output/],
     ['without an output', two, () => ({}), /got an object with no keys/],
   ])('%s is refused, and changes nothing', async (_, model, weights, message) => {
     const [subject, inputs, targets] = model();

@@ -1,4 +1,4 @@
-import { add, addN, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { add, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { unrecorded, disposingOnThrow } from '../host/gradients.js';
 import { restoringValues, statisticsOf } from '../host/model/weights.js';
@@ -7,7 +7,7 @@ import { tracePenalties } from '../host/penalties/penalty-trace.js';
 import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { ANYTHING, FLAG, describe, list, type OptionCheck } from '../util/arguments.js';
-import { asFloat, describeResult, isScalar } from '../util/scalars.js';
+import { asFloat, describeResult, isScalar, sumOf } from '../util/scalars.js';
 import { namesOfTerms, type LossTensors } from './parts.js';
 import { LossTerm, weightInStep } from './loss-term.js';
 import { checkedModels, lossesOf, passSums, sumOfPenalties, type ModelLosses } from './regularization-loss.js';
@@ -93,7 +93,7 @@ export function computeLoss(
     if (factors[name] !== 1) return mul<Scalar>(part, factors[name]!);
     return isOfThisStep(part) ? asFloat(part) : cast<Scalar>(part, 'float32');
   });
-  const data = weighted.length === 1 ? weighted[0]! : addN(weighted);
+  const data = sumOf(weighted);
   const regularization = sumOfPenalties(losses);
   const total = models.length === 0 ? data : add<Scalar>(data, regularization);
   look({ data, regularization });

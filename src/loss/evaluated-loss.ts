@@ -58,7 +58,7 @@ export class EvaluatedLoss {
     refuseTakenNames(model);
     this.#ofOutputs = model.outputs.length === 1 ? 1 : 1 + model.outputs.length;
     const all = distinct(appliedLosses(model));
-    this.#ofLayers = all.filter(({ penalty: { kind, layer } }) => kind !== 'penalty' && isPassLoss(layer));
+    this.#ofLayers = all.filter(({ penalty }) => penalty.kind !== 'penalty');
     this.#addedByHand = all.filter(({ penalty }) => isAddedByHand(penalty));
     const layers = this.#ofLayers.map(({ penalty }) => penalty.layer as PassLoss);
     layers.forEach((layer) => (layer.evaluations += 1));

@@ -125,7 +125,7 @@ export class LossTerm extends PassLoss {
 }
 
 function checkWeight(name: string, weight: number): number {
-  if (typeof weight === 'number' && Number.isFinite(weight)) return weight;
+  if (Number.isFinite(weight)) return weight;
   throw new Error(
     `Expected \`weight\` of the \`lossTerm\` \`${name}\` to be a finite number, got ${describe(weight)}. Pass 1, or a function ` +
       'that returns a number.',

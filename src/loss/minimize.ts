@@ -100,7 +100,6 @@ export function differentiated<T extends { cost: Scalar | null }>(
     return { tensors: { ...found, total: keep(total) }, result };
   } catch (error) {
     evaluated.forEach(disposeParts);
-    dispose(evaluated.map(({ total }) => total));
     throw error;
   }
 }

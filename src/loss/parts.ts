@@ -1,4 +1,4 @@
-import { addN, clone, dispose, keep, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, type NamedTensorMap, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { handOver, unrecorded } from '../host/gradients.js';
 import { lossNames, numberThings, partNames } from '../host/model/model.js';
@@ -76,7 +76,7 @@ export function nameValues<T>(
 ): NamedValues<T> {
   const names = partNames(model);
   const count = names.length === 1 ? 0 : names.length;
-  const own = count === 0 ? [ofOutputs] : values.slice(0, count);
+  const own = count === 0 ? [ofOutputs] : values;
   const metricNames = lossNames(model).slice(1 + count);
   const termNames = namesOfTerms(terms);
   const termsByName = groupBy(terms, (term) => termNames[terms.indexOf(term)]);
@@ -106,22 +106,17 @@ export const namesOfTerms = (terms: ReadonlyArray<Pick<TermPart, 'layer' | 'name
  */
 export async function readStep(model: LayersModel, values: readonly Scalar[], step: StepLoss): Promise<DecomposedLoss> {
   const { data, ofOutputs, terms, penalties } = step;
-  const scalars = [...values, data, ...terms.map(({ value }) => value), ...penalties];
-  const numbers = await readNumbers(ofOutputs === data ? scalars : [...scalars, ofOutputs]);
-  const dataLoss = numbers[values.length]!;
-  const first = values.length + 1;
-  const termValues = terms.map((term, index) => ({ ...term, value: numbers[first + index]! }));
+  const ofTerms = terms.map(({ value }) => value);
+  const numbers = (await readNumbers([data, ofOutputs, ...values, ...ofTerms, ...penalties])).values();
+  const next = (count: number): number[] => Array.from({ length: count }, () => numbers.next().value!);
+  const [dataLoss, outputsLoss] = next(2) as [number, number];
+  const [total, ...others] = next(values.length) as [number, ...number[]];
+  const termValues = next(terms.length).map((value, index) => ({ ...terms[index]!, value }));
   return {
-    total: numbers[0]!,
+    total,
     data: dataLoss,
-    regularization: sumOfNumbers(numbers.slice(first + terms.length, scalars.length)),
-    ...nameValues(
-      model,
-      numbers[scalars.length] ?? dataLoss,
-      numbers.slice(1, values.length),
-      termValues,
-      sumOfNumbers,
-    ),
+    regularization: sumOfNumbers([...numbers]),
+    ...nameValues(model, outputsLoss, others, termValues, sumOfNumbers),
   };
 }
 
@@ -185,7 +180,7 @@ export function lossParts(tensors: LossTensors): LossParts {
  */
 export function stepTensors(model: LayersModel, values: readonly Scalar[], step: StepLoss): LossTensors {
   const { data, ofOutputs, terms, penalties } = step;
-  const sum = (scalars: Scalar[]): Scalar => (scalars.length === 1 ? scalars[0]! : keep(addN(scalars)));
+  const sum = (scalars: Scalar[]): Scalar => keep(sumOf(scalars));
   const regularization = keep(sumOf(penalties));
   const named = nameValues(model, ofOutputs, values.slice(1), terms, sum);
   const used = new Set([data, regularization, ...Object.values(named.parts)]);

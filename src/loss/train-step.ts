@@ -148,16 +148,13 @@ function byOutput(names: readonly string[], weights: NamedTensors): Array<Tensor
     if (names.length === 1) return [weights];
     throw new Error(`${expected} one tensor. Pass an array of ${names.length} tensors, or an object with those names.`);
   }
-  if (typeof weights !== 'object' || weights === null) {
-    throw new Error(`${expected} ${describe(weights)}. Pass tensors.`);
-  }
   if (Array.isArray(weights)) {
     if (weights.length === names.length && weights.every((weight) => weight == null || weight instanceof Tensor)) {
       return weights.map((weight) => weight ?? null);
     }
     throw new Error(`${expected} ${describe(weights)}. Pass one tensor an output, in that order.`);
   }
-  const entries = Object.entries(weights);
+  const entries = Object.entries(weights ?? {});
   if (entries.length === 0 || entries.some(([name, weight]) => !names.includes(name) || !(weight instanceof Tensor))) {
     throw new Error(`${expected} ${describe(weights)}. Pass tensors under the outputs' names.`);
   }

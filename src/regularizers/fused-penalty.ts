@@ -1,6 +1,5 @@
 import {
   abs,
-  addN,
   cast,
   clone,
   customGrad,
@@ -65,8 +64,7 @@ export function fusedPenalty(
             const l2Gradient = l2 === 0 ? [] : [mul(slope, joinBlock(places, weights))];
             const l1Gradient =
               l1 === 0 ? [] : [kerasAbs ? mul(rise, saved[index]!) : hostAbsGradient(rise, saved[index]!)];
-            const terms = [...l2Gradient, ...l1Gradient];
-            const gradient = terms.length === 1 ? terms[0]! : addN(terms);
+            const gradient = sumOf([...l2Gradient, ...l1Gradient]);
             const split = places.length === 1 ? [gradient] : unstack(gradient);
             places.forEach((place, item) => (gradients[place] = split[item]!));
           });
@@ -136,5 +134,5 @@ function partsOf(block: Tensor, count: number, penalty: FusedPenalty): Scalar[] 
   const { l1, l2, factor } = penalty;
   const absolutes = l1 === 0 ? [] : [mul(sum(abs(block), axes), l1 * factor)];
   const squares = l2 === 0 ? [] : [mul(sum(square(block), axes), l2 * factor)];
-  return unstack(addN([...absolutes, ...squares])) as Scalar[];
+  return unstack(sumOf([...absolutes, ...squares])) as Scalar[];
 }

@@ -33,13 +33,13 @@ export function readNumbersSync(tensors: readonly Tensor[]): number[] {
 }
 
 /**
- * The sum of penalties, as the backend adds them.
+ * The sum of tensors of one shape, as the backend adds them.
  *
- * @returns A scalar that the caller disposes; of a single penalty, that penalty itself.
+ * @returns A tensor that the caller disposes; of a single one, that one itself, and of none a scalar.
  */
-export function sumOf(penalties: readonly Scalar[]): Scalar {
-  if (penalties.length === 0) return scalar(0);
-  return penalties.length === 1 ? penalties[0]! : addN<Scalar>([...penalties]);
+export function sumOf<T extends Tensor>(tensors: readonly T[]): T | Scalar {
+  if (tensors.length === 0) return scalar(0);
+  return tensors.length === 1 ? tensors[0]! : addN<T>([...tensors]);
 }
 
 /** The sum in float64. */

@@ -19,8 +19,8 @@ export function builtModel(model: LayersModel): LayersModel {
   const trained = trainedModel(model);
   if (trained === undefined) {
     throw new Error(
-      `Expected \`model\` to be built, got \`${model.name}\` (a Sequential with ${model.layers.length} layer${model.layers.length === 1 ? '' : 's'}, ` +
-        'not built). Call `model.compile(...)` or `model.build()` first.',
+      `Expected \`model\` to be built, got \`${model.name}\`, a Sequential that is not built. ` +
+        'Call `model.compile(...)` or `model.build()` first.',
     );
   }
   return trained;
@@ -64,7 +64,7 @@ function notALayersModel(value: unknown): Error {
     if ('makeTrainFunction' in value && 'calculateLosses' in value) {
       return new Error(`${expected} one from a second copy of @tensorflow/tfjs-layers. ${ONE_COPY}`);
     }
-    if ('executor' in value && 'predict' in value) {
+    if ('executor' in value) {
       return new Error(
         `${expected} a tf.GraphModel, which cannot be trained and has no regularizers. ` +
           'Convert the original as a layers model and load it with `tf.loadLayersModel(...)`.',

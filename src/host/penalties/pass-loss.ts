@@ -59,7 +59,7 @@ export abstract class PassLoss extends layers.Layer {
       if (value !== undefined) {
         const inTraining = kwargs?.['training'] === true;
         const computed = { value: keepForPass(value), ...passOf(kwargs), inTraining, isRead: false };
-        this.#values = [...this.#values.filter(isAlive), computed];
+        this.#alive().push(computed);
       }
       return all[0]!;
     });
@@ -94,7 +94,7 @@ export abstract class PassLoss extends layers.Layer {
    *   mean counts that often, or as often as it was called. Default: each call counts.
    */
   sum(calls = Infinity): Scalar {
-    const values = this.#values.filter((computed) => isAlive(computed) && computed.loss === state.losses);
+    const values = this.#alive().filter(({ loss }) => loss === state.losses);
     if (values.length === 0) return scalar(0);
     if (calls === Infinity) return addN(values.map(({ value }) => value));
     const passes = [...groupBy(values, ({ pass }) => pass).values()];
@@ -112,7 +112,7 @@ export abstract class PassLoss extends layers.Layer {
    * no call is in training mode, all that the layer was not yet asked about.
    */
   protected answered(): readonly Computed[] {
-    const values = this.#values.filter(isAlive);
+    const values = this.#alive();
     const ofSteps = values.filter(({ inTraining }) => inTraining);
     const fresh = (ofSteps.length > 0 ? ofSteps : values).filter(({ isRead }) => !isRead);
     values.forEach((computed) => (computed.isRead = true));
@@ -122,6 +122,12 @@ export abstract class PassLoss extends layers.Layer {
       this.#answer = [];
     }
     return this.#answer;
+  }
+
+  /** Forgets what belongs to passes that are over. */
+  #alive(): Computed[] {
+    this.#values = this.#values.filter(isAlive);
+    return this.#values;
   }
 
   /** @internal Runs a forward pass by itself: it is not mixed with one that it is within. */

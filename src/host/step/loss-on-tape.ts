@@ -1,6 +1,6 @@
-import { addN, dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { dispose, engine, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { asFloat } from '../../util/scalars.js';
+import { asFloat, sumOf } from '../../util/scalars.js';
 import { internals } from '../model/model.js';
 import { RANK, patch, shared } from '../patch.js';
 import { keepForPass } from '../penalties/pass-loss.js';
@@ -133,7 +133,7 @@ function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean)
   for (let entry = tape.length - 1; entry >= 0; entry -= 1) {
     const { kernelName, inputs, outputs } = tape[entry]!;
     if (outputs[0]?.id !== sum.id) continue;
-    if (kernelName === 'Mean' && sum.rank === 0) {
+    if (kernelName === 'Mean') {
       summands.reverse();
       const returned = calls.find((call) => areReturned(summands, call));
       if (!returned) return undefined;
@@ -142,7 +142,7 @@ function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean)
       const penalties = returned.filter(({ id }) => !terms.has(id)).map(asFloat);
       return {
         total,
-        data: added.length === 0 ? (sum as Scalar) : addN<Scalar>([sum as Scalar, ...added]),
+        data: sumOf([sum as Scalar, ...added]),
         ofOutputs: sum as Scalar,
         terms: added.map(({ id }) => terms.get(id)!),
         penalties: each ? penalties.flatMap((one) => parts.get(one.id) ?? [one]) : penalties,
