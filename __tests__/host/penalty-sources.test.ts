@@ -1,7 +1,7 @@
 /** Regularizers that count how often they are asked, or draw random numbers: training asks them as often as without this library. */
 import { PassThrough } from 'node:stream';
 import type * as tfjs from '@tensorflow/tfjs';
-import { decomposedLoss, minimize, trainStep } from 'tfjs-decomposed-loss';
+import { decomposedLoss, minimize, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
 import { accumulateGradients, gradientBalance, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { lossLogger } from 'tfjs-decomposed-loss/node';
 import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
@@ -203,4 +203,18 @@ it('is asked by validation once an epoch for each call of its layer', async () =
   await model.fit(x(), y(), args);
   // Two epochs of one step, and of one validation; the layer is called twice.
   expect(calls).toBe(2 * (2 + 2));
+});
+
+it('takes no layer for a regularizer, although it has `apply` too', () => {
+  class Scorer extends tf.layers.Layer {
+    static className = 'Scorer';
+    override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Scalar {
+      return tf.sum([inputs].flat()[0]!);
+    }
+  }
+  const scorer = new Scorer({});
+  const layer = Object.assign(dense(), { scorer });
+  layer.addLoss(() => scorer.apply(layer.weights[0]!.read()) as tfjs.Scalar);
+  const added = regularizationTerms(build(() => layer)).filter((row) => row.layer === 'own');
+  expect(added).toMatchObject([{ weight: null, regularizer: null, value: 16 * 2, calls: 2 }]);
 });

@@ -149,6 +149,16 @@ describe.each(functions)('%s', (_, run, differentiates) => {
   });
 });
 
+it('an optimizer that fails after its gradients is heard, also where a gradient of the user failed before', () => {
+  class Failing extends tf.SGDOptimizer {
+    override applyGradients(): void {
+      throw new Error('the update failed');
+    }
+  }
+  expect(() => tf.grad((one) => tf.add(tf.square(one), fail()))(tf.scalar(1))).toThrow('the loss failed');
+  expect(() => minimize(new Failing(0.1), error, { models: model })).toThrow('the update failed');
+});
+
 function fail(): never {
   throw new Error('the loss failed');
 }

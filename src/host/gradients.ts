@@ -88,10 +88,10 @@ export function disposingOnThrow<T>(run: () => T): T {
   let passedOn: Tensor[] = [];
   try {
     const result = run();
-    passedOn = made.filter(({ isDisposed }) => !isDisposed);
+    passedOn = made;
     return result;
   } catch (error) {
-    if (state.gradientDepth === 0 && state.activeTape !== before) {
+    if (state.activeTape !== before) {
       state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
       state.activeTape = null!;
     }

@@ -61,7 +61,7 @@ export async function modelWithoutWeights(topology: object): Promise<{ model: La
     dispose();
     throw error;
   } finally {
-    restore.reverse().forEach((undo) => undo());
+    restore.forEach((undo) => undo());
   }
 }
 
@@ -79,7 +79,7 @@ function watchLayerClasses(): Array<() => void> {
       entry[1] = (type, config, ...others) =>
         naming((config as { name?: unknown } | null)?.name, name, () => {
           const layer = fromConfig(type, config, ...others) as Layer & { resetStates?: () => void };
-          if (layer.resetStates !== undefined) layer.resetStates = () => {};
+          layer.resetStates = () => {};
           return layer;
         });
       return () => void (entry[1] = fromConfig);

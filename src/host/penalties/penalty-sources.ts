@@ -119,28 +119,22 @@ function lookUp(closures: ReadonlyArray<() => Scalar>, owners: readonly Regulari
   const releases = [
     patch(LayerVariable.prototype, 'read', RANK.watch, function () {
       found.weight = this;
-      throw INTERRUPTED;
+      throw new Error('A penalty is only looked at.');
     }),
     ...owners.map((owner) => onLookUp(owner, 'apply', (regularizer) => (found.regularizer = regularizer))),
   ];
   try {
     return closures.map((closure) => {
       found = {};
-      interrupted(closure);
+      try {
+        tidy(closure);
+      } catch {
+        // What it looked up is found.
+      }
       return found;
     });
   } finally {
     releases.forEach((release) => release());
-  }
-}
-
-const INTERRUPTED = new Error('A penalty is only looked at.');
-
-function interrupted(closure: () => Scalar): void {
-  try {
-    tidy(closure);
-  } catch (error) {
-    if (error !== INTERRUPTED) throw error;
   }
 }
 

@@ -92,7 +92,6 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
  */
 function disposeTape(places: readonly number[]): void {
   const { state } = engine();
-  if (state.gradientDepth > 0) return;
   const tape = state.activeTape ?? [];
   dispose(places.flatMap((place) => tape.slice(place).find(({ kernelName }) => kernelName === 'Mean')?.outputs ?? []));
   dispose(tape.flatMap(({ saved }) => saved ?? []));
