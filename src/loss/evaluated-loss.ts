@@ -2,7 +2,7 @@ import { cast, clone, dispose, keep, tidy, type Scalar, type Tensor } from '@ten
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { evaluatedValues } from '../host/model/model.js';
 import { isOfRegularizer } from '../host/penalties/closures.js';
-import { isPassLoss, type PassLoss } from '../host/penalties/pass-loss.js';
+import type { PassLoss } from '../host/penalties/pass-loss.js';
 import { appliedLosses } from '../host/penalties/penalties.js';
 import { madeInPass } from '../host/penalties/penalty-value.js';
 import { isPenalty, type Penalty } from '../host/penalties/penalty.js';
@@ -170,4 +170,4 @@ const isAddedByHand = ({ kind, closure }: Penalty): boolean =>
 
 /** A term without its weight. */
 const valueOf = ({ penalty }: Evaluated): Scalar =>
-  !isPenalty(penalty) && isPassLoss(penalty.layer) ? penalty.layer.mean() : cast(penalty.value(), 'float32');
+  isPenalty(penalty) ? cast(penalty.value(), 'float32') : (penalty.layer as PassLoss).mean();

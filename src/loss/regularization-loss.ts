@@ -1,7 +1,7 @@
 import { addN, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import { buildModel, builtModel } from '../host/model/trained-model.js';
-import { isPassLoss, type PassLoss } from '../host/penalties/pass-loss.js';
+import type { PassLoss } from '../host/penalties/pass-loss.js';
 import { appliedLosses } from '../host/penalties/penalties.js';
 import { notePenalties, sourceOfNotes, type Penalty } from '../host/penalties/penalty.js';
 import { addUp } from '../host/step/penalty-sums.js';
@@ -115,11 +115,10 @@ export function passSums(models: readonly ModelLosses[], kind: 'activity' | 'ter
     const isRepeated = known.penalty.isRepeated || penalty.isRepeated;
     found.set(penalty.key, { penalty: { ...known.penalty, isRepeated }, calls: Math.max(known.calls, calls) });
   }
-  return [...found.values()].flatMap(({ penalty, calls }) => {
-    const { layer, isRepeated } = penalty;
-    if (!isPassLoss(layer)) return [];
-    const sum = layer.sum(isRepeated ? calls : undefined);
+  return [...found.values()].map(({ penalty, calls }) => {
+    const layer = penalty.layer as PassLoss;
+    const sum = layer.sum(penalty.isRepeated ? calls : undefined);
     notePenalties([sourceOfNotes(penalty)], sum);
-    return [{ penalty, layer, sum }];
+    return { penalty, layer, sum };
   });
 }
