@@ -308,15 +308,22 @@ describe('decomposedLoss', () => {
     await expect(trainStep(model, inputs, targets)).rejects.toThrow(message);
   });
 
-  it('explains that a version of tfjs-layers with another training step is not supported', async () => {
+  it.each<[name: string, total: (data: tfjs.Scalar, penalties: tfjs.Scalar[]) => tfjs.Scalar]>([
+    ['scales its loss', (data, penalties) => tf.mul(tf.addN([data, ...penalties]), 0.5)],
+    [
+      'takes the root of its loss',
+      (data, penalties) => tf.sqrt(penalties.reduce((sum, one) => tf.add(sum, one), data)),
+    ],
+    ['leaves the penalties out that it computes', (data) => data],
+  ])('explains that a version of tfjs-layers whose training step %s is not supported', async (_, total) => {
     const model = regressor();
     const trained = (model as unknown as { model: tfjs.LayersModel }).model;
-    const scaled = (inputs: tfjs.Tensor, targets: tfjs.Tensor) => () => {
-      const data = tf.squaredDifference(targets, trained.apply(inputs) as tfjs.Tensor).mean();
-      return tf.mul<tfjs.Scalar>(tf.addN([data, ...trained.calculateLosses()]), 0.5);
+    const loss = (inputs: tfjs.Tensor, targets: tfjs.Tensor) => () => {
+      const data = tf.mean<tfjs.Scalar>(tf.squaredDifference(targets, trained.apply(inputs) as tfjs.Tensor));
+      return total(data, trained.calculateLosses());
     };
     const step = ([inputs, targets]: [tfjs.Tensor, tfjs.Tensor]) => [
-      trained.optimizer.minimize(scaled(inputs, targets), true),
+      trained.optimizer.minimize(loss(inputs, targets), true),
     ];
     Object.assign(trained, { makeTrainFunction: () => step });
     await expect(trainStep(model, x(), y())).rejects.toThrow(

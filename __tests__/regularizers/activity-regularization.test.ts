@@ -5,6 +5,7 @@ import {
   decomposedLoss,
   evaluate,
   evaluateDataset,
+  regularizationLoss,
   regularizationTerms,
   trainStep,
   type DecomposedLoss,
@@ -213,6 +214,20 @@ describe('the penalty', () => {
     const [expected, actual] = [await state(without), await state(withIt)];
     const moved = actual.slice(0, 4).map((weight, index) => String(weight) !== String(expected[index]));
     expect(moved).toEqual([true, true, false, false]);
+  });
+
+  it('is 0 in a custom loss that nothing passed through the layer in', () => {
+    const built = model();
+    expectClose(regularizationLoss(built).dataSync()[0]!, weightsOf(built));
+  });
+
+  it('is that of a call without options', () => {
+    const layer = activityRegularization({ l1: 1 });
+    const slope = tf.grad((x) => {
+      layer.call(x, undefined as never);
+      return layer.calculateLosses()[0]!;
+    })(tf.tensor2d([[2, -3]]));
+    expect(Array.from(slope.dataSync())).toEqual([1, -1]);
   });
 
   it('is left out where both coefficients are 0', async () => {

@@ -153,8 +153,6 @@ function splitTotal(total: Scalar, { calls, parts, terms }: Pass, each: boolean)
       sum = inputs['a']!;
     } else if (kernelName === 'Cast') {
       sum = inputs['x']!;
-    } else {
-      return undefined;
     }
   }
   return undefined;

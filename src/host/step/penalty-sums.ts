@@ -62,7 +62,7 @@ const computesByItself = ({ name }: LayersModel): Error =>
 /** Computes some of what a model adds to the loss, those penalties as one that it has a sum of its own for. */
 export function addUp(model: LayersModel, losses: readonly Penalty[]): Scalar[] {
   const sum = penaltySumOf(model);
-  const summed = sum === undefined ? [] : losses.filter(isPenalty);
+  const summed = losses.filter(isPenalty);
   if (sum === undefined || summed.length === 0) return losses.map((loss) => loss.value());
   const pass = currentPass();
   const added = sum(summed, pass?.each ?? false);
