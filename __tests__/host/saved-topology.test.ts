@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { serialization } from '@tensorflow/tfjs-core';
+import { RegularizerBase } from '../../src/host/model/regularizers';
 import { LayerFailure, modelWithoutWeights, savedKind } from '../../src/host/model/saved-topology';
 import { tf } from '../helpers/backend';
 
@@ -80,6 +81,45 @@ it('names the innermost layer that cannot be made, with the error of TensorFlow.
     layer: 'd',
     className: 'Dense',
     cause: { message: expect.stringContaining('units') },
+  });
+});
+
+const failureOf = (topology: object) => modelWithoutWeights(topology).catch((error: unknown) => error);
+
+it('names the layer of a regularizer that cannot be made', async () => {
+  class Failing extends RegularizerBase {
+    static className = 'FailingRegularizer';
+    static override fromConfig = (): never => {
+      throw new Error('no such regularizer');
+    };
+    override apply = () => tf.scalar(0);
+    override getConfig = () => ({});
+  }
+  tf.serialization.registerClass(Failing);
+  const failure = await failureOf(dense({ kernel_regularizer: { class_name: 'FailingRegularizer', config: {} } }));
+  expect(failure).toMatchObject({ layer: 'd', className: 'Dense', cause: { message: 'no such regularizer' } });
+});
+
+it('refuses sizes below 0, and takes 0', async () => {
+  const failure = await failureOf(dense({ batch_input_shape: [null, -3] }));
+  expect(failure).toMatchObject({ layer: 'd', cause: { message: expect.stringContaining('the shape [-3, 2]') } });
+  const { model, dispose } = await modelWithoutWeights(dense({ batch_input_shape: [null, 0] }));
+  expect(model.inputs[0]!.shape).toEqual([null, 0]);
+  dispose();
+});
+
+it('refuses what is no model, and an output that a layer does not have', async () => {
+  expect(await failureOf({ class_name: 'Flatten', config: { name: 'f' } })).toMatchObject({
+    message: 'its outermost class is not a model',
+  });
+  const layers = [
+    { name: 'x', class_name: 'InputLayer', config: { name: 'x', batch_input_shape: [null, 3] }, inbound_nodes: [] },
+    { name: 'a', class_name: 'Dense', config: { name: 'a', units: 2 }, inbound_nodes: [[['x', 0, 1, {}]]] },
+  ];
+  const config = { name: 'm', layers, input_layers: [['x', 0, 0]], output_layers: [['a', 0, 0]] };
+  expect(await failureOf({ class_name: 'Model', config })).toMatchObject({
+    layer: 'a',
+    cause: { message: expect.stringContaining('`inbound_nodes` names an output') },
   });
 });
 

@@ -23,6 +23,7 @@ import {
 } from 'tfjs-decomposed-loss/regularizers';
 import { tensorBoard } from 'tfjs-decomposed-loss/tensorboard';
 import { backend, tf } from '../helpers/backend';
+import { tensorsLeftBy } from '../helpers/memory';
 import { secondCopy } from '../helpers/second-copy';
 
 const [x, y] = [() => tf.ones([4, 2]), () => tf.zeros([4, 2])];
@@ -309,6 +310,60 @@ it('asks its function in training and in evaluations of this library, and not in
   expect(await callsOf(() => trainStep(model, x(), y()))).toBe(1);
   expect(await callsOf(() => evaluate(model, x(), y()))).toBe(1);
   for (const pass of passes) expect(await callsOf(pass)).toBe(0);
+});
+
+describe('what the function of a term returns', () => {
+  const withTerm = (loss: (inputs: tfjs.Tensor[]) => tfjs.Scalar): tfjs.LayersModel => {
+    const dense = () => tf.layers.dense({ units: 2, inputShape: [2] });
+    const model = tf.sequential({ layers: [dense(), lossTerm({ name: 'term', loss }), dense()] });
+    model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+    return model;
+  };
+  const runs: Array<[string, (model: tfjs.LayersModel, ...batch: [tfjs.Tensor, tfjs.Tensor]) => Promise<unknown>]> = [
+    ['trainStep', trainStep],
+    ['evaluate', evaluate],
+    [
+      'minimize',
+      (model, input) =>
+        minimize(model.optimizer, () => tf.mean<tfjs.Scalar>(model.apply(input) as tfjs.Tensor), { models: model }),
+    ],
+  ];
+
+  it.each(runs)("is the user's where it was made elsewhere or is kept: %s", async (_, run) => {
+    const outside = tf.scalar(2);
+    await run(
+      withTerm(() => outside),
+      x(),
+      y(),
+    );
+    expect(outside.isDisposed).toBe(false);
+    let kept: tfjs.Scalar | undefined;
+    await run(
+      withTerm(([one]) => (kept = tf.keep(tf.mean(one!)))),
+      x(),
+      y(),
+    );
+    expect(kept?.isDisposed).toBe(false);
+  });
+
+  it.each(runs)('leaves no tensor, nor does what it is made of: %s', async (_, run) => {
+    const model = withTerm(([one]) => tf.mean(tf.square(one!)));
+    const batch = [x(), y()] as const;
+    await run(model, ...batch);
+    expect(await tensorsLeftBy(() => run(model, ...batch))).toBe(0);
+  });
+});
+
+it('leaves a class alone that is registered under its name, and registers its own where there is none', () => {
+  const { classNameMap } = tf.serialization.SerializationMap.getMap();
+  const [name, before] = ['LossTerm', classNameMap['LossTerm']];
+  const other = classNameMap['Dense']!;
+  classNameMap[name] = other;
+  lossTerm({ name: 'one', loss: () => tf.scalar(0) });
+  expect(classNameMap[name]).toBe(other);
+  delete classNameMap[name];
+  lossTerm({ name: 'one', loss: () => tf.scalar(0) });
+  expect(classNameMap[name]?.[0]).toBe(before?.[0]);
 });
 
 it.each([0, 1])('the audit finds a term that no output depends on, with %i layers before it', (between) => {

@@ -1,9 +1,9 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { minimize, variableGrads } from 'tfjs-decomposed-loss';
-import { withWeightDecay } from 'tfjs-decomposed-loss/regularizers';
+import { activityRegularization, withWeightDecay } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
-import { data, regressor } from '../helpers/models';
+import { data, fillWeights, regressor } from '../helpers/models';
 
 const x = data([6, 4]);
 const y = data([6, 1], 2);
@@ -39,6 +39,28 @@ describe('minimize with an optimizer that returns no cost', () => {
     });
     expect(left).toBe(0);
   });
+});
+
+it('counts what passed through layers in the evaluation that is returned, where there are two on one tape', async () => {
+  class Twice extends tf.SGDOptimizer {
+    override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
+      const again = (): tfjs.Scalar => {
+        loss();
+        return loss();
+      };
+      return super.minimize(again, ...args);
+    }
+  }
+  const step = async (optimizer: tfjs.Optimizer) => {
+    const layers = [
+      tf.layers.dense({ units: 3, inputShape: [4] }),
+      activityRegularization({ l1: 1 }),
+      tf.layers.dense({ units: 1 }),
+    ];
+    const model = fillWeights(tf.sequential({ layers }));
+    return minimize(optimizer, lossOf(model), { models: model, variables: model });
+  };
+  expect(await step(new Twice(0.1))).toEqual(await step(tf.train.sgd(0.1)));
 });
 
 describe('an update that throws', () => {

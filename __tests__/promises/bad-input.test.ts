@@ -3,6 +3,7 @@ import {
   decomposedLoss,
   evaluate,
   evaluateDataset,
+  regularizationLoss,
   regularizationTerms,
   trainStep,
   type DecomposedLossArgs,
@@ -64,6 +65,15 @@ describe.each(functions)('%s', (_, call) => {
   ])('refuses %s', async (_name, model, message) => {
     await expect(call(model() as never)).rejects.toThrow(message);
   });
+});
+
+it('regularizationLoss refuses a Sequential without layers, and leaves one that is built as it is', async () => {
+  expect(() => regularizationLoss(tf.sequential({ name: 'empty' }))).toThrow(
+    /Expected `model` to be built, got `empty`, a Sequential that is not built\. Call/,
+  );
+  const model = regressor();
+  regularizationLoss(model).dispose();
+  expect((await trainStep(model, x(), y())).total).toBeGreaterThan(0);
 });
 
 it.each(functions.slice(0, 3))('%s refuses a model that is not compiled', async (_, call) => {
