@@ -71,6 +71,9 @@ export function unrecorded<T>(operations: () => T): T {
   }
 }
 
+/** Whether a tensor was made in the scope that is active, and is nobody's yet. */
+export const isOfThisScope = ({ kept, scopeId }: Tensor): boolean => !kept && scopeId === engine().state.activeScope.id;
+
 /** Whether gradients are being taken: a loss is running. */
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 

@@ -1,10 +1,10 @@
 import { add, cast, clone, keep, mul, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { unrecorded, disposingOnThrow } from '../host/gradients.js';
+import { disposingOnThrow, isOfThisScope, unrecorded } from '../host/gradients.js';
 import { restoringValues, statisticsOf } from '../host/model/weights.js';
 import { inPasses } from '../host/penalties/pass-loss.js';
 import { tracePenalties } from '../host/penalties/penalty-trace.js';
-import { isOfThisStep, keptOrCopied } from '../host/step/step.js';
+import { keptOrCopied } from '../host/step/step.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { ANYTHING, FLAG, describe, list, type OptionCheck } from '../util/arguments.js';
 import { asFloat, describeResult, isScalar, sumOf } from '../util/scalars.js';
@@ -91,7 +91,7 @@ export function computeLoss(
   const factors = factorsOf(caller, weights, Object.keys(parts), terms);
   const weighted = Object.entries(parts).map(([name, part]) => {
     if (factors[name] !== 1) return mul<Scalar>(part, factors[name]!);
-    return isOfThisStep(part) ? asFloat(part) : cast<Scalar>(part, 'float32');
+    return isOfThisScope(part) ? asFloat(part) : cast<Scalar>(part, 'float32');
   });
   const data = sumOf(weighted);
   const regularization = sumOfPenalties(losses);

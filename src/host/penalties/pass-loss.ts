@@ -1,6 +1,7 @@
 import { addN, clone, div, engine, mul, scalar, tidy, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { layers, type LayersModel } from '@tensorflow/tfjs-layers';
 import { groupBy } from '../../util/group-by.js';
+import { isOfThisScope } from '../gradients.js';
 import { trainedModel, type Layer } from '../model/model.js';
 import { RANK, patch, shared } from '../patch.js';
 
@@ -161,7 +162,7 @@ const meanOf = (calls: readonly Computed[]): Scalar => {
  */
 export function keepForPass<T extends Tensor>(value: T): T {
   const { activeScope, scopeStack } = engine().state;
-  const tensor = !value.kept && value.scopeId === activeScope.id ? value : clone(value);
+  const tensor = isOfThisScope(value) ? value : clone(value);
   const pass = scopeStack.filter(({ name }) => engine().isTapeOn() && name === 'forward').at(-1) ?? scopeStack[0]!;
   activeScope.track = activeScope.track.filter((other) => other !== tensor);
   pass.track.push(tensor);

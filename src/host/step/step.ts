@@ -2,14 +2,13 @@ import {
   Tensor,
   clone,
   dispose,
-  engine,
   keep,
   type Optimizer,
   type Scalar,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { unrecorded } from '../gradients.js';
+import { isOfThisScope, unrecorded } from '../gradients.js';
 import { internals } from '../model/model.js';
 import { RANK, onAssign, patch } from '../patch.js';
 import { inParts, watchPenalties, type LossOnTape } from './loss-on-tape.js';
@@ -30,11 +29,7 @@ export const keepParts = ({ total, data, ofOutputs, terms, penalties }: LossOnTa
   });
 
 /** A copy where a scalar is not the step's to give away, or was given already. */
-export const keptOrCopied = (scalar: Scalar): Scalar => keep(isOfThisStep(scalar) ? scalar : clone(scalar));
-
-/** Whether a scalar was made in the scope that is active, and is nobody's yet. */
-export const isOfThisStep = (scalar: Scalar): boolean =>
-  !scalar.kept && scalar.scopeId === engine().state.activeScope.id;
+export const keptOrCopied = (scalar: Scalar): Scalar => keep(isOfThisScope(scalar) ? scalar : clone(scalar));
 
 export const disposeParts = ({ data, ofOutputs, terms, penalties }: StepLoss): void =>
   dispose([data, ofOutputs, ...terms.map(({ value }) => value), ...penalties]);
