@@ -335,6 +335,21 @@ describe('restore', () => {
     await plainFit(twin, ...batch());
     expect(await state(model)).toEqual(await state(twin));
   });
+
+  it('puts a Sequential back that a callback compiled again, and what it was when training began', async () => {
+    const model = lstmModel();
+    const trained = () => (model as unknown as { model: tfjs.LayersModel }).model;
+    const before = trained();
+    const { restore } = enforceRegularizers(model);
+    const onEpochEnd = () => model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+    await model.fit(...batch(), {
+      verbose: 0,
+      callbacks: new tf.CustomCallback({ onEpochEnd: async () => onEpochEnd() }),
+    });
+    expect(trained()).not.toBe(before);
+    restore();
+    for (const one of [before, trained()]) expect(Object.hasOwn(one, 'calculateLosses')).toBe(false);
+  });
 });
 
 describe('lasts', () => {
