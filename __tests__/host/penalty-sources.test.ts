@@ -4,7 +4,7 @@ import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, minimize, regularizationTerms, trainStep } from 'tfjs-decomposed-loss';
 import { accumulateGradients, gradientBalance, lossAndGradients } from 'tfjs-decomposed-loss/gradients';
 import { lossLogger } from 'tfjs-decomposed-loss/node';
-import { fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
+import { enforceRegularizers, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { data, state } from '../helpers/models';
 
@@ -14,6 +14,9 @@ type Callbacks = tfjs.ModelFitArgs['callbacks'];
 const Regularizer = Object.getPrototypeOf(
   tf.regularizers.l1l2().constructor,
 ) as new () => tfjs.serialization.Serializable;
+
+const L1L2 = tf.regularizers.l1l2().constructor as unknown as { prototype: object };
+const untouched = Object.getOwnPropertyDescriptors(L1L2.prototype);
 
 let calls = 0;
 beforeEach(() => (calls = 0));
@@ -217,4 +220,19 @@ it('takes no layer for a regularizer, although it has `apply` too', () => {
   layer.addLoss(() => scorer.apply(layer.weights[0]!.read()) as tfjs.Scalar);
   const added = regularizationTerms(build(() => layer)).filter((row) => row.layer === 'own');
   expect(added).toMatchObject([{ weight: null, regularizer: null, value: 16 * 2, calls: 2 }]);
+});
+
+it('asks a loss that was added by hand for its source once in its life, where penalties are enforced', async () => {
+  const model = build(layers.find(([name]) => name === 'a loss added by hand')![1]);
+  enforceRegularizers(model, { sharedOnce: false, frozen: true });
+  await trainStep(model, x(), y());
+  calls = 0;
+  await trainStep(model, x(), y());
+  // The layer is called twice.
+  expect(calls).toBe(2);
+});
+
+it('leaves the class of regularizers as it was, whose penalties it has named', () => {
+  regularizationTerms(build(() => dense(tf.regularizers.l2())));
+  expect(Object.getOwnPropertyDescriptors(L1L2.prototype)).toEqual(untouched);
 });

@@ -135,3 +135,21 @@ it('names a layer within a nested model', async () => {
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
   await expect(trainStep(model, x, y)).rejects.toThrow(/of the layer `(nested\/)?inner` to be a scalar/);
 });
+
+it.each<[string, () => unknown, string]>([
+  ...missing.map(([name, penalty, got]): [string, () => unknown, string] => [name, penalty, `it returns ${got}`]),
+  [
+    'an error',
+    () => {
+      throw new Error('h.x is missing.');
+    },
+    'h.x is missing',
+  ],
+])('a loss added by hand that is %s counts 0 outside of training, with one warning', (_, penalty, reason) => {
+  const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+  const model = withPenalty(penalty);
+  const added = [1, 2].map(() => regularizationTerms(model).at(-1));
+  expect(added).toMatchObject([1, 2].map(() => ({ layer: 'out', weight: null, value: 0 })));
+  expect(warn.mock.calls).toEqual([[expect.stringContaining(`left out there: ${reason}. Training has it.`)]]);
+  warn.mockRestore();
+});

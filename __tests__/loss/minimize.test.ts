@@ -409,6 +409,35 @@ describe('bad input', () => {
     expect(weightsOf(model)).toEqual(before);
   });
 
+  it('names a loss that was added by hand and returns nothing, also where the loss asks it itself', () => {
+    const layer = tf.layers.dense({ units: 1, inputShape: [4] });
+    const added = tf.sequential({ layers: [layer] });
+    layer.addLoss((() => undefined) as never);
+    const loss = () => (layer.calculateLosses(), output(added).mean().asScalar());
+    expect(() => minimize(optimizer, loss, { models: added })).toThrow(/to be a scalar, got undefined/);
+  });
+
+  it('moves the statistics of a batch normalization as the optimizer alone does', () => {
+    const build = () => {
+      const layers = [tf.layers.batchNormalization({ inputShape: [4] }), tf.layers.dense({ units: 1 })];
+      const model = tf.sequential({ layers });
+      model.build();
+      return fillWeights(model);
+    };
+    const [own, host] = [build(), build()];
+    const loss = (model: tfjs.LayersModel) => () =>
+      tf.mean<tfjs.Scalar>(model.apply(x, { training: true }) as tfjs.Tensor);
+    const before = weightsOf(own);
+    minimize(tf.train.sgd(0.1), loss(own), { models: own, variables: own });
+    tf.train.sgd(0.1).minimize(
+      loss(host),
+      false,
+      host.trainableWeights.map((one) => one.read() as tfjs.Variable),
+    );
+    expect(weightsOf(own)).toEqual(weightsOf(host));
+    expect(weightsOf(own)).not.toEqual(before);
+  });
+
   it('puts back the statistics that a forward pass moved before the loss threw', () => {
     const normalized = tf.sequential({
       layers: [tf.layers.batchNormalization({ inputShape: [4] }), tf.layers.dense({ units: 1 })],

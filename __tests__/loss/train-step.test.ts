@@ -6,6 +6,52 @@ import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } f
 
 const [x, y] = [() => data([6, 4]), () => data([6, 1])];
 
+function withoutPenalty(optimizer: tfjs.Optimizer = tf.train.sgd(0.1)): tfjs.Sequential {
+  const layers = [tf.layers.batchNormalization({ inputShape: [4] }), tf.layers.dense({ name: 'out', units: 1 })];
+  const model = tf.sequential({ layers });
+  model.compile({ loss: 'meanSquaredError', optimizer });
+  return fillWeights(model);
+}
+
+it.each<[string, (minimize: () => tfjs.Scalar | null, loss: () => tfjs.Scalar) => tfjs.Scalar | null]>([
+  ['returns a copy of the loss', (minimize) => tf.clone(minimize()!)],
+  [
+    'looks at the loss before it takes gradients',
+    (minimize, loss) => {
+      tf.dispose(loss());
+      return minimize();
+    },
+  ],
+])('is the step of the host, with an optimizer that %s', async (_, step) => {
+  class Other extends tf.SGDOptimizer {
+    override minimize(...args: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
+      return step(() => super.minimize(...args), args[0]);
+    }
+  }
+  for (const build of [withoutPenalty, (optimizer: tfjs.Optimizer) => regressor({ optimizer })]) {
+    const [own, host] = [build(new Other(0.1)), build(new Other(0.1))];
+    const { total } = await trainStep(own, x(), y());
+    expect(total).toBe(await host.trainOnBatch(x(), y()));
+    // With the statistics that the forward passes moved.
+    expect(await state(own)).toEqual(await state(host));
+  }
+});
+
+it('leaves a loss to the optimizer that keeps it', async () => {
+  let kept: tfjs.Scalar | undefined;
+  class Keeping extends tf.SGDOptimizer {
+    override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
+      const twice = () => {
+        kept = tf.keep(loss());
+        return loss();
+      };
+      return super.minimize(twice, ...args);
+    }
+  }
+  const { total } = await trainStep(withoutPenalty(new Keeping(0.1)), x(), y());
+  expect(Array.from(kept!.dataSync())).toEqual([total]);
+});
+
 it('returns what trainOnBatch returns, and the parts', async () => {
   const [host, own] = [twoOutputs({ metrics: ['mae'] }), twoOutputs({ metrics: ['mae'] })];
   const targets = [y(), tf.ones([6, 1])];
@@ -39,6 +85,7 @@ it('returns tensors that nobody reads, each once, and the same numbers when they
     [() => twoOutputs({ metrics: ['mae'] }), targets],
     [() => regressor({ metrics: ['mae'] }), targets[0]!],
     [() => classifier(), oneHot(6)],
+    [withoutPenalty, targets[0]!],
   ];
   const inputs = x();
   for (const [build, outputs] of builds) {

@@ -325,6 +325,10 @@ describe('decomposedLoss', () => {
       (data, penalties) => tf.sqrt(penalties.reduce((sum, one) => tf.add(sum, one), data)),
     ],
     ['leaves the penalties out that it computes', (data) => data],
+    [
+      'doubles the penalties',
+      (data, penalties) => penalties.reduce((sum, one) => tf.add(sum, tf.mul<tfjs.Scalar>(one, 2)), data),
+    ],
   ])('explains that a version of tfjs-layers whose training step %s is not supported', async (_, total) => {
     const model = regressor();
     const trained = (model as unknown as { model: tfjs.LayersModel }).model;

@@ -16,8 +16,7 @@ export function restoringValues<T>(variables: readonly Variable[], run: () => T,
     isKept = !always;
     return result;
   } finally {
-    const moved = isKept ? [] : before.filter(({ variable, value }) => variable.dataId !== value.dataId);
-    moved.forEach(({ variable, value }) => variable.assign(value));
+    if (!isKept) before.forEach(({ variable, value }) => variable.assign(value));
     dispose(before.map(({ value }) => value));
   }
 }

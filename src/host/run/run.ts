@@ -171,8 +171,8 @@ const isBaseLogger = (callback: Callbacks[number]): boolean =>
   ![Callback, CustomCallback, History].some((one) => callback instanceof one);
 
 /** Whether an epoch ended before it was validated, because a callback set `model.stopTraining` in the middle of it. */
-export const endedBeforeValidation = ({ validates, validationNames: names }: Run, logs: object): boolean =>
-  validates && names.size > 0 && ![...names.keys()].some((key) => key in logs);
+export const endedBeforeValidation = ({ validationNames: names }: Run, logs: object): boolean =>
+  names.size > 0 && ![...names.keys()].some((key) => key in logs);
 
 /**
  * The host begins a run right after it has called `setModel` of all callbacks, and tells nobody the list of them before.

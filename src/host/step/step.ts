@@ -1,12 +1,4 @@
-import {
-  Tensor,
-  clone,
-  dispose,
-  keep,
-  type Optimizer,
-  type Scalar,
-  type Variable,
-} from '@tensorflow/tfjs-core';
+import { Tensor, clone, dispose, keep, type Optimizer, type Scalar, type Variable } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { isOfThisScope, unrecorded } from '../gradients.js';
 import { internals } from '../model/model.js';
