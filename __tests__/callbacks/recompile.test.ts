@@ -35,6 +35,7 @@ const changes: Array<[name: string, change: (model: tfjs.Sequential) => void]> =
   ['compiles it anew', (model) => model.compile(compileArgs())],
   ['compiles it with another loss', (model) => model.compile(compileArgs({ loss: 'meanAbsoluteError' }))],
   ['compiles it without its metric', (model) => model.compile(compileArgs({ metrics: [] }))],
+  ['compiles it with the optimizer that it has', (model) => model.compile(compileArgs({ optimizer: model.optimizer }))],
   ['gives it another optimizer', (model) => (model.optimizer = tf.train.adam(0.01))],
   ['removes a layer', (model) => model.pop()],
 ];

@@ -356,14 +356,14 @@ describe('what the function of a term returns', () => {
 
 it('leaves a class alone that is registered under its name, and registers its own where there is none', () => {
   const { classNameMap } = tf.serialization.SerializationMap.getMap();
-  const [name, before] = ['LossTerm', classNameMap['LossTerm']];
+  const before = classNameMap['LossTerm'];
   const other = classNameMap['Dense']!;
-  classNameMap[name] = other;
+  classNameMap['LossTerm'] = other;
   lossTerm({ name: 'one', loss: () => tf.scalar(0) });
-  expect(classNameMap[name]).toBe(other);
-  delete classNameMap[name];
+  expect(classNameMap['LossTerm']).toBe(other);
+  delete classNameMap['LossTerm'];
   lossTerm({ name: 'one', loss: () => tf.scalar(0) });
-  expect(classNameMap[name]?.[0]).toBe(before?.[0]);
+  expect(classNameMap['LossTerm']?.[0]).toBe(before?.[0]);
 });
 
 it.each([0, 1])('the audit finds a term that no output depends on, with %i layers before it', (between) => {

@@ -428,7 +428,7 @@ describe('bad input', () => {
     const loss = (model: tfjs.LayersModel) => () =>
       tf.mean<tfjs.Scalar>(model.apply(x, { training: true }) as tfjs.Tensor);
     const before = weightsOf(own);
-    minimize(tf.train.sgd(0.1), loss(own), { models: own, variables: own });
+    minimize(tf.train.sgd(0.1), loss(own), { models: own, variables: own, returnTensors: true }).dispose();
     tf.train.sgd(0.1).minimize(
       loss(host),
       false,

@@ -352,6 +352,25 @@ describe('restore', () => {
   });
 });
 
+it('adds what a model in a TimeDistributed declares, once for each call within it', () => {
+  const inputs = tf.input({ shape: [2] });
+  const shared = tf.layers.dense({ name: 'shared', units: 2, kernelRegularizer: 'l1l2' });
+  const twice = shared.apply(shared.apply(inputs)) as tfjs.SymbolicTensor;
+  const inner = tf.model({ name: 'inner', inputs, outputs: twice });
+  // The host takes it for one of the wrapper.
+  inner.addLoss(() => tf.scalar(5));
+  const layer = tf.layers.timeDistributed({ name: 'outer', layer: inner, inputShape: [3, 2] });
+  const model = tf.sequential({ layers: [layer] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  enforceRegularizers(model, { sharedOnce: false });
+  const rows = regularizationTerms(model).map(({ layer: name, weight, calls }) => [name, weight, calls]);
+  expect(rows).toEqual([
+    ['outer/inner/shared', 'kernel', 1],
+    ['outer/inner/shared', 'kernel', 1],
+    ['outer', null, 1],
+  ]);
+});
+
 describe('lasts', () => {
   it('while a Sequential is compiled again', async () => {
     const model = lstmModel();
