@@ -1,6 +1,7 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { evaluateLoss, lossTerm, minimize, regularizationLoss, variableGrads } from 'tfjs-decomposed-loss';
 import { activityRegularization, addWeightDecay, fuseRegularizers } from 'tfjs-decomposed-loss/regularizers';
+import { shared } from '../../src/host/patch';
 import { tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
 import { data, regressor } from '../helpers/models';
@@ -90,4 +91,22 @@ it('is taken where it is that of a model that has none of them', async () => {
   const [own] = await regularizationLoss(other).data();
   expect(together.regularization).toBe(alone.regularization);
   expect(together.data).toBeGreaterThan(alone.data + own!);
+});
+
+it('is refused where it is that of a layer with a method of its own, by regularizationLoss', () => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] }), new OwnPenalty({})] });
+  model.build();
+  const loss = () => tf.add<tfjs.Scalar>(tf.mean(model.apply(x) as tfjs.Tensor), regularizationLoss(model));
+  expect(() => minimize(tf.train.sgd(0.1), loss, { models: model })).toThrow(/it would count twice/);
+});
+
+it('is not looked for after a loss, also after one that throws', () => {
+  const model = regressor();
+  const traces = shared<unknown[]>('penalty-traces', () => []);
+  const loss = () => {
+    expect(traces).toHaveLength(1);
+    throw new Error('the loss failed');
+  };
+  expect(() => minimize(tf.train.sgd(0.1), loss, { models: model })).toThrow('the loss failed');
+  expect(traces).toEqual([]);
 });

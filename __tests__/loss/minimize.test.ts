@@ -248,6 +248,16 @@ describe('evaluateLoss', () => {
   });
 });
 
+it.each(['minimize', 'evaluateLoss'] as const)('leaves a part to the user who keeps it: %s', async (name) => {
+  const model = regressor();
+  let kept: tfjs.Scalar | undefined;
+  const loss = () => ({ fit: (kept = tf.keep(error(model))) });
+  const { parts } = await (name === 'minimize'
+    ? minimize(tf.train.sgd(0.1), loss, { models: model })
+    : evaluateLoss(loss, { models: model }));
+  expect(Array.from(kept!.dataSync())).toEqual([parts['fit']]);
+});
+
 describe('variableGrads', () => {
   const variablesOf = (model: Model) => model.trainableWeights.map((weight) => weight.read() as tfjs.Variable);
   const values = (grads: tfjs.NamedTensorMap) =>
@@ -280,6 +290,21 @@ describe('variableGrads', () => {
     for (const [name, grad] of Object.entries(values(both.grads))) {
       values(own.grads)[name]!.forEach((value, index) => expect(value).toBeNear(grad[index]!));
     }
+    own.dispose();
+  });
+
+  it.each([false, true])('leaves out what tf.variableGrads leaves out, apart: %s', (apart) => {
+    const model = regressor();
+    model.layers[0]!.trainable = false;
+    const frozen = model.layers[0]!.weights.map((weight) => weight.read() as tfjs.Variable);
+    const all = [...frozen, ...variablesOf(model), tf.variable(tf.scalar(1))];
+    const own = variableGrads(() => error(model), { models: model, variables: all, apart });
+    const host = tf.variableGrads(() => tf.addN([error(model), ...penalties(model)]), all);
+    expect(Object.keys(own.grads)).toEqual(Object.keys(host.grads));
+    expect(Object.values(own.grads).map((grad) => grad === null)).toEqual([false, false, true, true]);
+    const { data: ofData, penalty: ofPenalty } = own;
+    expect([ofData, ofPenalty].map((one) => one !== undefined)).toEqual([apart, apart]);
+    for (const one of frozen) expect(Object.keys(ofPenalty ?? {})).not.toContain(one.name);
     own.dispose();
   });
 
@@ -358,6 +383,12 @@ describe('bad input', () => {
       () => minimize('sgd' as never, () => error(model)),
       /`optimizer` of `minimize` to be a tf.Optimizer, got 'sgd'/,
     ],
+    [
+      'nothing for an optimizer',
+      () => minimize(undefined as never, () => error(model)),
+      /`optimizer` of `minimize` to be a tf.Optimizer, got undefined/,
+    ],
+    ['nothing for a variable', run(() => error(model), { variables: [null] }), /`variables` of `minimize`.*got null/],
     [
       'a penalty that counts twice',
       run(() => tf.addN([error(model), ...penalties(model)])),

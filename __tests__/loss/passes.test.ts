@@ -215,3 +215,41 @@ describe('regularizationSchedule', () => {
     );
   });
 });
+
+it('counts each call of a layer by itself, also where a loss gives all the same options', async () => {
+  const [model, options] = [around(flat()), { training: true }];
+  const [first, second] = (model.layers[1] as tfjs.Sequential).layers as [tfjs.layers.Layer, tfjs.layers.Layer];
+  const loss = (): tfjs.Scalar => {
+    const passed = [1, 3].map((factor) => second.apply(first.apply(x(factor), options), options) as tfjs.Tensor);
+    return tf.mean<tfjs.Scalar>(tf.stack(passed));
+  };
+  const { regularization } = await minimize(model.optimizer ?? tf.train.sgd(0.001), loss, { models: model });
+  expect(regularization).toBe(8 + 72);
+});
+
+it('evaluates several layers that add something, each under a name of its own', async () => {
+  const term = (factor: number) =>
+    lossTerm({ name: 'term', loss: ([one]) => tf.mul(tf.mean<tfjs.Scalar>(one!), factor) });
+  const inner = (factor: number) => tf.sequential({ layers: [dense(), term(factor)] });
+  const one = input();
+  const twice = inner(1);
+  const outputs = inner(3).apply(twice.apply(twice.apply(one))) as tfjs.SymbolicTensor;
+  const model = compiled(tf.model({ inputs: one, outputs: activity().apply(outputs) as tfjs.SymbolicTensor }));
+  // On ones the first is 2, then 4, and the second 3 * 8; the output is 8.
+  for (const { parts, regularization } of [await evaluate(model, x(), y()), await trainStep(model, x(), y())]) {
+    expect(parts).toMatchObject({ term: 6, term_1: 24 });
+    expect(regularization).toBe(2 * 8 ** 2);
+  }
+});
+
+it('evaluates a layer with a method of its own for its penalties', async () => {
+  class Own extends tf.layers.Layer {
+    static className = 'OwnPenalties';
+    override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Tensor {
+      return [inputs].flat()[0]!;
+    }
+    override calculateLosses = (): tfjs.Scalar[] => [tf.scalar(3)];
+  }
+  const model = compiled(tf.sequential({ layers: [dense(), new Own({})] }));
+  expect((await evaluate(model, x(), y())).regularization).toBe(3);
+});
