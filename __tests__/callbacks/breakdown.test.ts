@@ -1,5 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { decomposedLoss, regularizationTerms } from 'tfjs-decomposed-loss';
+import { enforceRegularizers } from 'tfjs-decomposed-loss/regularizers';
 import { tf } from '../helpers/backend';
 import { data, fillWeights, regressor, samePaths } from '../helpers/models';
 
@@ -94,4 +95,17 @@ it('by weight: two of one name in a layer are told apart, and calls of one are n
   const keys = Object.keys(history).filter((key) => key.includes('/'));
   expect(keys).toEqual(['kernel', 'kernel_1'].map((name) => `regularization_loss/two/${name}`));
   keys.forEach((key, index) => expect(history[key]![0]).toBeNear(expected[index]!));
+});
+
+it('has one name for a recurrent layer and its cell', async () => {
+  const lstm = tf.layers.lstm({ name: 'lstm', units: 2, inputShape: [3, 1], kernelRegularizer: 'l1l2' });
+  const model = tf.sequential({ layers: [lstm, tf.layers.dense({ name: 'out', units: 1 })] });
+  lstm.addLoss(() => tf.scalar(2));
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  enforceRegularizers(model);
+  const args = { verbose: 0 as const, callbacks: decomposedLoss({ breakdown: 'layer' }) };
+  const { history } = await model.fit(data([4, 3, 1]), data([4, 1]), args);
+  const parts = Object.keys(history).filter((key) => key.startsWith('regularization_loss/'));
+  expect(parts).toEqual(['regularization_loss/lstm']);
+  expect(history[parts[0]!]![0]).toBeNear(history['regularization_loss']![0] as number);
 });

@@ -413,3 +413,14 @@ it.each([1e-24, 1e-18, 1, 1e18, 1e25])(
     });
   },
 );
+
+it('names the layers of a Sequential within a Sequential as the breakdown of the loss does', async () => {
+  const dense = (name: string) => tf.layers.dense({ name, units: 2, inputShape: [4], kernelRegularizer: 'l1l2' });
+  const model = tf.sequential({ layers: [tf.sequential({ name: 'inner', layers: [dense('a')] }), dense('b')] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  const callbacks = [decomposedLoss({ breakdown: 'layer' }), gradientBalance()];
+  const { history } = await model.fit(data([6, 4]), data([6, 2]), { verbose: 0, callbacks });
+  const namesUnder = (prefix: string) =>
+    Object.keys(history).flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length)] : []));
+  expect(namesUnder('gradient/penalty/')).toEqual(namesUnder('regularization_loss/'));
+});

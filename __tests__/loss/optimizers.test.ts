@@ -63,26 +63,27 @@ it('counts what passed through layers in the evaluation that is returned, where 
   expect(await step(new Twice(0.1))).toEqual(await step(tf.train.sgd(0.1)));
 });
 
-it('gives the parts of the evaluation whose loss it returns, and leaves nothing of others', async () => {
-  class First extends tf.SGDOptimizer {
-    override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
-      const first = (): tfjs.Scalar => {
-        const found = loss();
-        loss();
-        return found;
-      };
-      return super.minimize(first, ...args);
+it.each([0, 1])(
+  'gives the parts of the evaluation whose loss it returns, number %i, and leaves nothing',
+  async (place) => {
+    class Either extends tf.SGDOptimizer {
+      override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
+        return super.minimize(() => [loss(), loss()][place]!, ...args);
+      }
     }
-  }
-  const [model, optimizer] = [regressor(), new First(0.1)];
-  let weight = 0;
-  const step = () =>
-    minimize(optimizer, () => ({ fit: lossOf(model)() }), { variables: model, weights: { fit: () => (weight += 1) } });
-  const { total, parts, weights } = await step();
-  expect(weights).toEqual({ fit: 1 });
-  expect(total).toBe(parts['fit']);
-  expect(await tensorsLeftBy(step)).toBe(0);
-});
+    const [model, optimizer] = [regressor(), new Either(0.1)];
+    let weight = 0;
+    const step = () =>
+      minimize(optimizer, () => ({ fit: lossOf(model)() }), {
+        variables: model,
+        weights: { fit: () => (weight += 1) },
+      });
+    const { total, parts, weights } = await step();
+    expect(weights).toEqual({ fit: 1 + place });
+    expect(total).toBe((1 + place) * parts['fit']!);
+    expect(await tensorsLeftBy(step)).toBe(0);
+  },
+);
 
 describe('an update that throws', () => {
   const failing: Array<[string, () => tfjs.Optimizer]> = [

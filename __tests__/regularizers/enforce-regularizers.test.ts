@@ -347,7 +347,11 @@ describe('restore', () => {
     compile();
     models.push(trained());
     expect(models.map(isChanged)).toEqual([false, true]);
-    const callbacks = new tf.CustomCallback({ onEpochBegin: async (epoch) => void (epoch === 1 && compile()) });
+    const callbacks = new tf.CustomCallback({
+      onEpochBegin: async (epoch) => {
+        if (epoch === 1) compile();
+      },
+    });
     const { history } = await model.fit(...batch(), { epochs: 2, shuffle: false, verbose: 0, callbacks });
     models.push(trained());
     // What runs goes on as it began.
@@ -356,6 +360,21 @@ describe('restore', () => {
     restore();
     expect(models.map(isChanged)).toEqual([false, false, false]);
   });
+});
+
+it('adds nothing of what is in a layer with a method of its own for its penalties', () => {
+  class Own extends tf.layers.Layer {
+    static className = 'OwnWrapper';
+    readonly layer = tf.layers.dense({ units: 2, inputShape: [2], kernelRegularizer: 'l1l2' });
+    override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Tensor {
+      return this.layer.apply([inputs].flat()[0]!) as tfjs.Tensor;
+    }
+    override calculateLosses = (): tfjs.Scalar[] => [tf.scalar(3)];
+  }
+  const model = tf.sequential({ layers: [new Own({ name: 'own', inputShape: [2] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  enforceRegularizers(model);
+  expect(regularizationTerms(model)).toMatchObject([{ layer: 'own', value: 3 }]);
 });
 
 it('adds what a model in a TimeDistributed declares, once for each call within it', () => {

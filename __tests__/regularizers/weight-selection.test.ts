@@ -145,6 +145,8 @@ it('names the layers of a Sequential that is the first in a Sequential, which th
   };
   expect(chosen({ include: 'inner' }, build())).toEqual(['a/kernel']);
   expect(chosen({ include: 'inner/a/bias' }, build())).toEqual(['a/bias']);
+  const outermost = build();
+  expect(() => chosen({ include: outermost.name }, outermost)).toThrow(/`include`/);
 });
 
 describe('a shared layer', () => {
