@@ -484,3 +484,13 @@ describe('refuses', () => {
     await expect(run).rejects.toThrow('`earlyStopping()` itself in `callbacks`, got a copy of its methods');
   });
 });
+
+it('refuses a key that no epoch has, also where there is validation', async () => {
+  const [x, y] = [data([6, 4]), data([6, 1])];
+  const training = regressor().fit(x, y, {
+    verbose: 0,
+    validationData: [x, y],
+    callbacks: earlyStopping({ monitor: 'data_los' }),
+  });
+  await expect(training).rejects.toThrow("Expected `monitor` to be a key of the epoch's logs, got 'data_los'");
+});

@@ -68,9 +68,8 @@ export function variableGrads(loss: CustomLoss, args: VariableGradsArgs = {}): V
     return ofData ?? tensors.total;
   };
   try {
-    const { value, grads } = cleanly(checked, () => explained(checked, () => hostVariableGrads(evaluate, variables)));
+    const { grads } = cleanly(checked, () => explained(checked, () => hostVariableGrads(evaluate, variables)));
     const [tensors] = found as [LossTensors];
-    if (value !== tensors.total && value !== tensors.data) value.dispose();
     const loss = lossParts(tensors);
     const disposeOf = (tensors: NamedTensorMap[]) => (): void => {
       loss.dispose();
