@@ -363,3 +363,18 @@ describe('bad input', () => {
     );
   });
 });
+
+it('scales each penalty of a breakdown, also where weights of one shape are fused', async () => {
+  const dense = (name: string) =>
+    tf.layers.dense({ name, units: 4, inputShape: [4], kernelRegularizer: tf.regularizers.l1l2({ l1: 0.1, l2: 0.2 }) });
+  const built = tf.sequential({ layers: [dense('a'), dense('b')] });
+  built.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0) });
+  fillWeights(built);
+  fuseRegularizers(built);
+  const callbacks = [regularizationSchedule(() => 0.25), decomposedLoss({ breakdown: 'weight' })];
+  const { history } = await built.fit(x(), data([8, 4]), { ...silent, callbacks });
+  for (const name of ['a', 'b']) {
+    const expected = 0.25 * penalty(built.getLayer(name).getWeights()[0]!, { l1: 0.1, l2: 0.2 });
+    expect(history[`regularization_loss/${name}/kernel`]![0]).toBeNear(expected);
+  }
+});

@@ -5,6 +5,7 @@ import {
   decomposedLoss,
   evaluate,
   evaluateDataset,
+  evaluateLoss,
   regularizationLoss,
   regularizationTerms,
   trainStep,
@@ -214,6 +215,17 @@ describe('the penalty', () => {
     const [expected, actual] = [await state(without), await state(withIt)];
     const moved = actual.slice(0, 4).map((weight, index) => String(weight) !== String(expected[index]));
     expect(moved).toEqual([true, true, false, false]);
+  });
+
+  it('is apart from a loss that was added to its layer by hand', async () => {
+    const built = model();
+    built.getLayer('activity').addLoss(() => tf.scalar(5));
+    const [x, y] = [data([6, 4]), data([6, 1], 2)];
+    const expected = activityOf(built, x) + weightsOf(built) + 5;
+    expectClose((await evaluate(built, x, y)).regularization, expected);
+    const loss = () => tf.losses.meanSquaredError<tfjs.Tensor, tfjs.Scalar>(y, built.apply(x) as tfjs.Tensor);
+    expectClose((await evaluateLoss(loss, { models: built })).regularization, expected);
+    expectClose((await trainStep(built, x, y)).regularization, expected);
   });
 
   it('is 0 in a custom loss that nothing passed through the layer in', () => {
