@@ -1,6 +1,6 @@
 import type * as tfjs from '@tensorflow/tfjs';
 import { trainStep, type TrainStepArgs } from 'tfjs-decomposed-loss';
-import { tf } from '../helpers/backend';
+import { backend, tf } from '../helpers/backend';
 import { tensorsLeftBy } from '../helpers/memory';
 import { classifier, data, fillWeights, oneHot, regressor, state, twoOutputs } from '../helpers/models';
 
@@ -13,8 +13,13 @@ function withoutPenalty(optimizer: tfjs.Optimizer = tf.train.sgd(0.1)): tfjs.Seq
   return fillWeights(model);
 }
 
-it.each<[string, (minimize: () => tfjs.Scalar | null, loss: () => tfjs.Scalar) => tfjs.Scalar | null]>([
-  ['returns a copy of the loss', (minimize) => tf.clone(minimize()!)],
+type Step = (minimize: () => tfjs.Scalar | null, loss: () => tfjs.Scalar) => tfjs.Scalar | null;
+
+it.each<[string, Step]>([
+  // On WebAssembly nothing tells whose copy it is.
+  ...(backend === 'wasm'
+    ? []
+    : [['returns a copy of the loss', (minimize) => tf.clone(minimize()!)] as [string, Step]]),
   [
     'looks at the loss before it takes gradients',
     (minimize, loss) => {
