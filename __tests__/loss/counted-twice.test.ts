@@ -93,8 +93,11 @@ it('is taken where it is that of a model that has none of them', async () => {
   expect(together.data).toBeGreaterThan(alone.data + own!);
 });
 
-it('is refused where it is that of a layer with a method of its own, by regularizationLoss', () => {
-  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] }), new OwnPenalty({})] });
+it.each<[string, () => tfjs.layers.Layer]>([
+  ['a layer with a method of its own', () => new OwnPenalty({})],
+  ['a layer with a penalty on activations', () => activityRegularization({ l2: 1 })],
+])('is refused where it is that of %s, by regularizationLoss', (_, layer) => {
+  const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [4] }), layer()] });
   model.build();
   const loss = () => tf.add<tfjs.Scalar>(tf.mean(model.apply(x) as tfjs.Tensor), regularizationLoss(model));
   expect(() => minimize(tf.train.sgd(0.1), loss, { models: model })).toThrow(/it would count twice/);

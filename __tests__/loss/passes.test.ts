@@ -253,3 +253,17 @@ it('evaluates a layer with a method of its own for its penalties', async () => {
   const model = compiled(tf.sequential({ layers: [dense(), new Own({})] }));
   expect((await evaluate(model, x(), y())).regularization).toBe(3);
 });
+
+it('counts a layer as often as the model does that calls it most', async () => {
+  const inner = twoOutputs();
+  const once = aroundTwoOutputs(inner);
+  const average = (outputs: tfjs.SymbolicTensor) =>
+    tf.layers.average().apply(inner.apply(outputs)) as tfjs.SymbolicTensor;
+  const one = input();
+  const twice = tf.model({ inputs: one, outputs: average(average(one)) });
+  const loss = () => tf.mean<tfjs.Scalar>(twice.apply(x()) as tfjs.Tensor);
+  const of = async (...all: tfjs.LayersModel[]) => (await evaluateLoss(loss, { models: all })).regularization;
+  const expected = await of(twice);
+  expect([await of(once, twice), await of(twice, once)]).toEqual([expected, expected]);
+  expect(await of(once)).toBeLessThan(expected);
+});
