@@ -159,6 +159,11 @@ it('an optimizer that fails after its gradients is heard, also where a gradient 
   expect(() => minimize(new Failing(0.1), error, { models: model })).toThrow('the update failed');
 });
 
+it('an error of TensorFlow.js that is said in other words is the cause', () => {
+  const step = () => minimize(optimizer, () => tf.scalar(1), { variables: model });
+  expect(step).toThrow(expect.objectContaining({ cause: expect.any(Error) as Error }) as Error);
+});
+
 function fail(): never {
   throw new Error('the loss failed');
 }
