@@ -41,16 +41,17 @@ describe('minimize with an optimizer that returns no cost', () => {
   });
 });
 
-it('counts what passed through layers in the evaluation that is returned, where there are two on one tape', async () => {
-  class Twice extends tf.SGDOptimizer {
+/** An optimizer that evaluates the loss twice on one tape, and takes the gradients of one of the two. */
+function evaluatingTwice(place: 0 | 1): tfjs.Optimizer {
+  class EvaluatingTwice extends tf.SGDOptimizer {
     override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
-      const again = (): tfjs.Scalar => {
-        loss();
-        return loss();
-      };
-      return super.minimize(again, ...args);
+      return super.minimize(() => [loss(), loss()][place]!, ...args);
     }
   }
+  return new EvaluatingTwice(0.1);
+}
+
+it('counts what passed through layers in the evaluation that is returned, where there are two on one tape', async () => {
   const step = async (optimizer: tfjs.Optimizer) => {
     const layers = [
       tf.layers.dense({ units: 3, inputShape: [4] }),
@@ -60,18 +61,13 @@ it('counts what passed through layers in the evaluation that is returned, where 
     const model = fillWeights(tf.sequential({ layers }));
     return minimize(optimizer, lossOf(model), { models: model, variables: model });
   };
-  expect(await step(new Twice(0.1))).toEqual(await step(tf.train.sgd(0.1)));
+  expect(await step(evaluatingTwice(1))).toEqual(await step(tf.train.sgd(0.1)));
 });
 
-it.each([0, 1])(
+it.each([0, 1] as const)(
   'gives the parts of the evaluation whose loss it returns, number %i, and leaves nothing',
   async (place) => {
-    class Either extends tf.SGDOptimizer {
-      override minimize(...[loss, ...args]: Parameters<tfjs.Optimizer['minimize']>): tfjs.Scalar | null {
-        return super.minimize(() => [loss(), loss()][place]!, ...args);
-      }
-    }
-    const [model, optimizer] = [regressor(), new Either(0.1)];
+    const [model, optimizer] = [regressor(), evaluatingTwice(place)];
     let weight = 0;
     const step = () =>
       minimize(optimizer, () => ({ fit: lossOf(model)() }), {

@@ -1,4 +1,4 @@
-import { addN, clone, mul, scalar, tidy, type Scalar } from '@tensorflow/tfjs-core';
+import { clone, mul, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
 import { buildModel, builtModel } from '../host/model/trained-model.js';
 import type { PassLoss } from '../host/penalties/pass-loss.js';
@@ -8,7 +8,7 @@ import { addUp } from '../host/step/penalty-sums.js';
 import { distinct } from '../regularizers/declared-regularizers.js';
 import { warnOfDroppedRegularizers } from '../regularizers/dropped-regularizers.js';
 import { FLAG, checkOptions, describe } from '../util/arguments.js';
-import { asFloat } from '../util/scalars.js';
+import { asFloat, sumOf } from '../util/scalars.js';
 
 /** What `regularizationLoss` takes in addition to the models. */
 export interface RegularizationLossArgs {
@@ -90,9 +90,8 @@ export function sumOfPenalties(models: readonly ModelLosses[]): Scalar {
     ...ofWeights,
     ...passSums(models, 'activity').map(({ penalty, sum }) => scaledBy(penalty.factor(), sum)),
   ];
-  if (sums.length === 0) return scalar(0);
   const all = sums.map(asFloat);
-  return all.length === 1 ? clone(all[0]!) : addN(all);
+  return all.length === 1 ? clone(all[0]!) : sumOf(all);
 }
 
 const scaledBy = (factor: number, sum: Scalar): Scalar => (factor === 1 ? sum : mul<Scalar>(sum, factor));
