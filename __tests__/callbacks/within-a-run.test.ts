@@ -55,6 +55,17 @@ describe.each(HOOKS)('a fit that a callback starts in %s', (hook) => {
   });
 });
 
+it('an evaluation by a callback between two epochs is none of ours: it leaves what the host leaves', async () => {
+  const left: number[] = [];
+  const evaluating = (model: tfjs.LayersModel) =>
+    within('onEpochEnd', async () => {
+      left.push(await tensorsLeftBy(async () => tf.dispose(model.evaluate(x, y))));
+    });
+  const model = regressor();
+  await run(model, [decomposedLoss(), evaluating(model)]);
+  expect(left).toEqual([0, 0]);
+});
+
 it('two models that share layers, trained in turn by trainStep, are the steps of the host', async () => {
   const pair = () => {
     const inputs = tf.input({ shape: [4] });

@@ -83,6 +83,8 @@ describe('a term in two branches', () => {
     // The host counts the kernel's penalty, 0.25 * 4, once a branch.
     expect(before).toMatchObject({ data: 20, regularization: 2 });
     enforceRegularizers(model);
+    // Keras counts it once.
+    expect(await evaluate(model, [x(), x()], y())).toMatchObject({ data: 20, regularization: 1 });
     addWeightDecay(model, { l2: 0.5, include: () => true });
     fuseRegularizers(model);
     const { history } = await model.fit([x(), x()], y(), {

@@ -103,6 +103,7 @@ it.each<[string, AddWeightDecayArgs['include'], string[]]>([
   ["a weight by TensorFlow.js's own name", 'separable/bias', ['encoder/body/separable/bias']],
   ['a RegExp on layers, for their kernels', /^(encoder|out)/, within('encoder', 'out')],
   ['a RegExp on weights', /norm\/(gamma|beta)$/, ['encoder/stem/norm/beta', 'encoder/stem/norm/gamma']],
+  ['a RegExp that says where not', /^(?!encoder|table|each|gru|both|stack)/, within('out')],
   ['a RegExp with a state', /gru/g, within('gru')],
   ['a RegExp with a state, on weights', /_kernel$/g, KERNELS.filter((path) => path.endsWith('_kernel'))],
   [
@@ -134,6 +135,10 @@ it.each<[string, AddWeightDecayArgs['exclude'], string[]]>([
 
 it('takes from what is included what is excluded', () => {
   expect(chosen({ include: ['out', 'out/bias'], exclude: 'kernel' })).toEqual(['out/bias']);
+});
+
+it('takes all weights of a layer that is excluded', () => {
+  expect(chosen({ include: ['out', 'out/bias', 'gru'], exclude: 'out' })).toEqual(within('gru'));
 });
 
 it('names the layers of a Sequential that is the first in a Sequential, which the host flattens', () => {
