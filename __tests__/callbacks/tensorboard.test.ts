@@ -152,18 +152,24 @@ describe('with several outputs, where the host shifts its validation values', ()
     expect(values(written, 'validation', 'data_loss')[0]).toBeNear(expected['price_loss']! + expected['sold_loss']!);
   });
 
-  it("leaves the host's out where it lost them, for outputs of one name", async () => {
+  it.each([
+    ["draws the host's", 'fit', ['twin_loss_0']],
+    ["leaves the host's out where it lost them", 'fitDataset', []],
+  ] as const)('%s, for outputs of one name: %s', async (_, by, known) => {
     const inputs = tf.input({ shape: [4] });
     const dense = tf.layers.dense({ name: 'twin', units: 1 });
     const outputs = [dense.apply(inputs), dense.apply(inputs)] as tfjs.SymbolicTensor[];
     const model = tf.model({ inputs, outputs });
     model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
     const { node, written } = memory();
-    const callbacks = [decomposedLoss(), tensorBoard('logs', { node })];
-    const drawn = () => batches([x(), [y(), y()]]);
-    await model.fitDataset(drawn(), { ...silent, epochs: 1, validationData: drawn(), callbacks });
+    const args = { ...silent, epochs: 1, callbacks: [decomposedLoss(), tensorBoard('logs', { node })] };
+    const drawn = () => batches([x(), [y(), data([6, 1], 5)]]);
+    await (by === 'fit'
+      ? model.fit(x(), [y(), y()], { ...args, validationData: [x(), [y(), data([6, 1], 5)]] })
+      : model.fitDataset(drawn(), { ...args, validationData: drawn() }));
     const own = ['data_loss', 'data_loss/twin', 'data_loss/twin_1', 'regularization_loss', 'total_loss'];
-    expect(tags(written, 'validation').sort()).toEqual(own);
+    expect(tags(written, 'validation').sort()).toEqual([...own, ...known]);
+    known.forEach((tag) => expect(values(written, 'validation', tag)).toEqual(values(written, 'validation', own[1]!)));
   });
 });
 

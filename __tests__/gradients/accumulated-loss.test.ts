@@ -194,6 +194,23 @@ describe('bad input', () => {
     accumulated.dispose();
   });
 
+  it.each(['add', 'apply'] as const)('refuses %s within a loss, and keeps what was added', async (method) => {
+    const accumulated = accumulateGradients(good);
+    await accumulated.add(x, y);
+    let call: Promise<unknown> | undefined;
+    tf.tidy(() => {
+      const loss = (one: tfjs.Tensor) => {
+        call = method === 'add' ? accumulated.add(x, y) : accumulated.apply();
+        call.catch(() => {});
+        return one.square();
+      };
+      expect(tf.grad(loss)(tf.scalar(3)).dataSync()[0]).toBe(6);
+    });
+    await expect(call).rejects.toThrow(`Expected \`${method}\` to be called outside of a loss`);
+    expect(accumulated.samples).toBe(9);
+    await accumulated.apply();
+  });
+
   it('says what is missing', async () => {
     const accumulated = accumulateGradients(good);
     await expect(accumulated.apply()).rejects.toThrow(/got none\. Call `await accumulated\.add\(…\)`/);

@@ -236,3 +236,53 @@ describe('weights', () => {
     );
   });
 });
+
+describe('a model class with a step of its own', () => {
+  type Penalties = (model: tfjs.LayersModel) => tfjs.Scalar[];
+  type Total = (mean: tfjs.Scalar, penalties: tfjs.Scalar[]) => tfjs.Scalar;
+
+  /** The loss is as the host adds it up, but for what a test changes. */
+  function withStep(total: Total): tfjs.Sequential {
+    const model = regressor();
+    const { model: trained } = model as unknown as {
+      model: tfjs.LayersModel & { makeTrainFunction: () => (tensors: tfjs.Tensor[]) => tfjs.Scalar[] };
+    };
+    const penaltiesOf: Penalties = (one) => one.calculateLosses();
+    trained.makeTrainFunction =
+      () =>
+      ([inputs, targets]) => {
+        const loss = () => {
+          const error = tf.metrics.meanSquaredError(
+            targets!,
+            trained.apply(inputs!, { training: true }) as tfjs.Tensor,
+          );
+          return total(tf.mean(error), penaltiesOf(trained));
+        };
+        return [model.optimizer.minimize(loss, true)!];
+      };
+    return model;
+  }
+
+  const sum: Total = (mean, penalties) => penalties.reduce((all, penalty) => tf.add(all, penalty), mean);
+
+  it('is understood where its loss is added up as by the host', async () => {
+    const { total, data: loss, regularization } = await trainStep(withStep(sum), x(), y());
+    const host = await trainStep(regressor(), x(), y());
+    expect([total, loss, regularization]).toEqual([host.total, host.data, host.regularization]);
+  });
+
+  it.each<[string, Total]>([
+    ['leaves penalties out that it asked for', (mean) => mean],
+    ['leaves out one of them', (mean, penalties) => sum(mean, penalties.slice(0, -1))],
+    ['adds something else that it made of them', (mean, penalties) => sum(mean, penalties.map(tf.square))],
+    ['adds something else in the place of one', (mean, [first, ...others]) => sum(mean, [first!.square(), ...others])],
+    ['makes something else of the sum', (mean, penalties) => tf.square(sum(mean, penalties))],
+    ['adds them to something else than the mean', (mean, penalties) => sum(tf.square(mean), penalties)],
+  ])('is refused where it %s, and leaves no tensor', async (_, total) => {
+    const [model, inputs, targets] = [withStep(total), x(), y()];
+    const left = await tensorsLeftBy(() =>
+      expect(trainStep(model, inputs, targets)).rejects.toThrow(/got a step that does not\. The step was made\./),
+    );
+    expect(left).toBe(0);
+  });
+});

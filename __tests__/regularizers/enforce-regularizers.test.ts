@@ -366,6 +366,10 @@ it('adds nothing of what is in a layer with a method of its own for its penaltie
   class Own extends tf.layers.Layer {
     static className = 'OwnWrapper';
     readonly layer = tf.layers.dense({ units: 2, inputShape: [2], kernelRegularizer: 'l1l2' });
+    override build(shape: tfjs.Shape): void {
+      this.layer.build(shape);
+      super.build(shape);
+    }
     override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Tensor {
       return this.layer.apply([inputs].flat()[0]!) as tfjs.Tensor;
     }

@@ -3,6 +3,7 @@ import type { NamedTensorMap, Optimizer, Scalar, Tensor, Variable } from '@tenso
 import { disposingOnThrow } from '../host/gradients.js';
 import { variablesByName } from '../host/model/optimizer.js';
 import { restoringValues } from '../host/model/weights.js';
+import { refuseWithinLoss } from '../loss/minimize.js';
 import { disposeLoss, partsIn, withNumbers, type DecomposedLoss, type LossTensors } from '../loss/parts.js';
 import { describe, list } from '../util/arguments.js';
 import { readNumbers } from '../util/scalars.js';
@@ -58,9 +59,10 @@ export class MicroBatches {
    * @param variables - What the optimizer is told to move; `undefined` for every trainable variable.
    * @param add - How to add one, for the message.
    * @returns Their loss in its parts, read in one transfer.
-   * @throws Error if there are none, or where the step throws; they are still there then.
+   * @throws Error if there are none, within a loss, or where the step throws; they are still there then.
    */
   async apply(optimizer: Optimizer, variables: Variable[] | undefined, add: string): Promise<DecomposedLoss> {
+    refuseWithinLoss('apply');
     const last = this.#last;
     if (last === undefined) throw noMicroBatch(add);
     const means = this.#values.means()!;

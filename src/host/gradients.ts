@@ -78,14 +78,13 @@ export const isOfThisScope = ({ kept, scopeId }: Tensor): boolean => !kept && sc
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 
 /**
- * Runs something that takes gradients. Where it throws, all tensors that it made are disposed, also what its tape has saved, which
+ * Runs something that takes gradients, not within a loss. Where it throws, all tensors that it made are disposed, also what its tape has saved, which
  * the host forgets, and gradients that an optimizer did not come to dispose. What is kept stays.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
  */
 export function disposingOnThrow<T>(run: () => T): T {
   const { state } = engine();
-  const before = state.activeTape;
   engine().startScope('gradients');
   const made: Tensor[] = state.activeScope.track;
   let passedOn: Tensor[] = [];
@@ -94,10 +93,8 @@ export function disposingOnThrow<T>(run: () => T): T {
     passedOn = made;
     return result;
   } catch (error) {
-    if (state.activeTape !== before) {
-      state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
-      state.activeTape = null!;
-    }
+    state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
+    state.activeTape = null!;
     throw error;
   } finally {
     engine().endScope(passedOn);

@@ -56,12 +56,11 @@ export const lossNames = (model: LayersModel): string[] => internals(model).getD
 
 /** The names of some things, of which one may be listed several times; several of one name are numbered as the host does. */
 export function numberThings(names: readonly string[], things: readonly unknown[]): string[] {
-  const known = new Map<string, unknown[]>();
+  const known = new Map<string, Set<unknown>>();
   return names.map((name, index) => {
-    const all = known.get(name) ?? [];
+    const all = (known.get(name) ?? new Set()).add(things[index]);
     known.set(name, all);
-    if (!all.includes(things[index])) all.push(things[index]);
-    const before = all.indexOf(things[index]);
+    const before = [...all].indexOf(things[index]);
     return before === 0 ? name : `${name}_${before}`;
   });
 }

@@ -56,7 +56,6 @@ export type Weighting = (loss: Tensor, output: number) => Tensor;
  */
 export function runStep(model: LayersModel, { inputs, targets, classWeights }: Batch, weighting?: Weighting): Scalar[] {
   const { lossFunctions, metricsTensors } = internals(model);
-  const tapeBefore = engine().state.activeTape;
   const places: number[] = [];
   const noted = (value: Tensor): Tensor => {
     places.push(engine().state.activeTape?.length ?? 0);
@@ -74,7 +73,7 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
   try {
     return tidy(() => internals(model).makeTrainFunction()([...inputs, ...targets, ...classWeights]));
   } catch (error) {
-    if (engine().state.activeTape !== tapeBefore) disposeTape(places);
+    disposeTape(places);
     throw error;
   } finally {
     restore.forEach((undo) => undo());

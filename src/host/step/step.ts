@@ -55,8 +55,8 @@ interface Evaluation<T> {
 
 /** The evaluation that returned a total, or what that is a copy of. */
 function evaluationOf<T>(total: unknown, all: ReadonlyArray<Evaluation<T>>): Evaluation<T> | undefined {
-  const { id, dataId } = (total ?? {}) as Partial<Tensor>;
-  return all.find((one) => one.total.id === id) ?? all.find((one) => one.total.dataId === dataId);
+  const { dataId } = (total ?? {}) as Partial<Tensor>;
+  return all.find((one) => one.total.dataId === dataId);
 }
 
 /**
