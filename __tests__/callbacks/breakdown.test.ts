@@ -55,16 +55,25 @@ it('follows a loss that is added between epochs, and refuses one within', async 
 const terms = (model: tfjs.LayersModel): number[] => regularizationTerms(model).map(({ value }) => value);
 
 it.each([
-  ['layer', ['a/b', 'a/b_1']],
-  ['weight', ['a/b/kernel', 'a/b_1/kernel']],
-] as const)('by %s: layers that have one path are told apart', async (breakdown, names) => {
-  const model = samePaths();
-  const expected = terms(model);
-  const { history } = await model.fit(x(), data([6, 2]), { verbose: 0, callbacks: decomposedLoss({ breakdown }) });
-  const keys = Object.keys(history).filter((key) => key.includes('/'));
-  expect(keys).toEqual(names.map((name) => `regularization_loss/${name}`));
-  keys.forEach((key, index) => expect(history[key]![0]).toBeNear(expected[index]!));
-});
+  ['layer', ['a/b', 'a/b_1'], false],
+  ['weight', ['a/b/kernel', 'a/b_1/kernel'], false],
+  ['layer', ['a/b', 'a/b_1'], true],
+  ['weight', ['a/b/kernel', 'a/b_1/kernel'], true],
+] as const)(
+  'by %s: layers that have one path are told apart: %s (in a model: %s)',
+  async (breakdown, names, isNested) => {
+    const inner = samePaths();
+    const inputs = tf.input({ shape: [4] });
+    const model = isNested ? tf.model({ inputs, outputs: inner.apply(inputs) as tfjs.SymbolicTensor }) : inner;
+    model.compile({ loss: 'meanSquaredError', optimizer: tf.train.sgd(0.1) });
+    const expected = terms(model);
+    const { history } = await model.fit(x(), data([6, 2]), { verbose: 0, callbacks: decomposedLoss({ breakdown }) });
+    const keys = Object.keys(history).filter((key) => key.includes('/'));
+    const prefix = isNested ? `regularization_loss/${inner.name}` : 'regularization_loss';
+    expect(keys).toEqual(names.map((name) => `${prefix}/${name}`));
+    keys.forEach((key, index) => expect(history[key]![0]).toBeNear(expected[index]!));
+  },
+);
 
 /** A layer with two kernels, `q/kernel` and `k/kernel`, of which the last parts are the same. */
 class TwoKernels extends tf.layers.Layer {

@@ -51,7 +51,8 @@ it('knows an evaluation by its values, and forgets others', () => {
 it('knows an evaluation whose values were read where it is the only one, or others are gone', () => {
   const { model, watch, discarded } = watched();
   watch.open();
-  expect(watch.of(numbersOf(evaluated(model)))).toBe(1);
+  // Of outputs of one name the host loses values.
+  expect(watch.of([...numbersOf(evaluated(model)), undefined])).toBe(1);
   const both = [evaluated(model), evaluated(model)];
   expect(watch.of(numbersOf(both[1]!))).toBeUndefined();
   expect(discarded).toEqual([2, 3]);

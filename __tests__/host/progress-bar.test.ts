@@ -1,3 +1,4 @@
+import type * as tfjs from '@tensorflow/tfjs';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -136,11 +137,13 @@ onTfjsNode('the host prints two there', () => {
 
 /** What tfjs-node's bar has of what we use. */
 class Bar extends tf.Callback {
-  progressBar = { width: 0, tick: () => {} };
+  progressBar = { width: 0, tick: jest.fn() };
+  batchesInLatestEpoch = 0;
   epochBegin = () => {};
-  epochEnd = () => {};
-  formatLogsAsMetricsContent(logs: Record<string, number>, longest = Infinity) {
+  epochEnd: (epoch: number, logs: Logs) => unknown = () => {};
+  formatLogsAsMetricsContent(logs: Logs, longest = Infinity) {
     const all = Object.keys(logs)
+      .filter((name) => name !== 'batch' && name !== 'size')
       .sort()
       .map((name) => `${name}=${logs[name]} `)
       .join('');
@@ -148,8 +151,25 @@ class Bar extends tf.Callback {
   }
 }
 
+type Logs = Record<string, number>;
+
+interface Fitting {
+  first?: string[];
+  isShown?: (name: string) => boolean;
+  onEpochEnd?: () => void;
+}
+
+const parts = ['data_loss', 'regularization_loss', 'loss'];
+const fitted = (
+  bar: tfjs.Callback,
+  { first = parts, isShown = () => true, onEpochEnd = () => {} }: Fitting = {},
+): boolean => fitProgressBar([bar], 1, first, isShown, onEpochEnd);
+
 it.each([
   [200, 'acc=1 data_loss=2 loss=3 regularization_loss=4 '],
+  // Just all, and no batch and no size.
+  [166, 'acc=1 data_loss=2 loss=3 regularization_loss=4 '],
+  [164, 'data_loss=2 regularization_loss=4 loss=3 acc=1'],
   [80, 'data_loss=2 regularization_loss=4 loss=3'],
   [60, 'data_loss=2 loss=3 acc=1'],
   [40, 'data_loss=2'],
@@ -157,50 +177,73 @@ it.each([
   [NaN, 'acc=1 data_loss=2 loss=3 regularization_loss=4 '],
 ])('a bar in %s columns says %s', (columns, expected) => {
   const bar = new Bar();
-  fitProgressBar(
-    [bar],
-    1,
-    ['data_loss', 'regularization_loss', 'loss'],
-    () => true,
-    () => {},
-  );
+  expect(fitted(bar)).toBe(true);
   const logs = { batch: 0, size: 4, acc: 1, loss: 3, data_loss: 2, regularization_loss: 4 };
-  const { batch, size, ...values } = logs;
-  expect([batch, size]).toEqual([0, 4]);
-  const longest = Math.floor(columns * 0.5 - 12);
-  expect(bar.formatLogsAsMetricsContent(columns === 200 || Number.isNaN(columns) ? values : logs, longest)).toBe(
-    expected,
-  );
+  expect(bar.formatLogsAsMetricsContent(logs, Math.floor(columns * 0.5 - 12))).toBe(expected);
 });
+
+it('a bar says first what is to be first, where it is there, and then the others by name', () => {
+  const bar = new Bar();
+  fitted(bar, { first: ['absent', 'loss'] });
+  expect(bar.formatLogsAsMetricsContent({ mse: 1, acc: 2, loss: 3 }, 24)).toBe('loss=3 acc=2 mse=1');
+});
+
+it('there may be no bar', () => {
+  expect(fitted(new (class extends tf.Callback {})())).toBe(false);
+});
+
+/** Runs something while Node's streams are terminals, or are not. */
+async function withTerminals(streams: { stdout: boolean; stderr: boolean }, run: () => Promise<void>): Promise<void> {
+  const before = (['stdout', 'stderr'] as const).map(
+    (name) => [name, Object.getOwnPropertyDescriptor(process[name], 'isTTY')] as const,
+  );
+  before.forEach(([name]) => {
+    Object.defineProperty(process[name], 'isTTY', { configurable: true, value: streams[name] });
+  });
+  try {
+    await run();
+  } finally {
+    before.forEach(([name, descriptor]) => {
+      if (descriptor) Object.defineProperty(process[name], 'isTTY', descriptor);
+      else Reflect.deleteProperty(process[name], 'isTTY');
+    });
+  }
+}
 
 it('a bar does not say the parts of the breakdown at the end of an epoch', async () => {
   const bar = new Bar();
-  const said: object[] = [];
-  bar.epochEnd = ((_epoch: number, logs: object) => void said.push(logs)) as () => void;
-  const isTerminal = Object.getOwnPropertyDescriptor(process.stdout, 'isTTY');
-  Object.defineProperty(process.stdout, 'isTTY', { configurable: true, value: true });
-  fitProgressBar(
-    [bar],
-    1,
-    [],
-    (name) => name !== 'a/b',
-    () => {},
-  );
-  await (bar.epochEnd as (epoch: number, logs: object) => unknown)(0, { a: 1, 'a/b': 2 });
-  if (isTerminal) Object.defineProperty(process.stdout, 'isTTY', isTerminal);
-  else Reflect.deleteProperty(process.stdout, 'isTTY');
-  expect(said).toEqual([{ a: 1 }]);
+  const said: unknown[] = [];
+  bar.epochEnd = (_, logs) => said.push(logs);
+  await withTerminals({ stdout: true, stderr: true }, async () => {
+    fitted(bar, { isShown: (name) => name !== 'a/b', onEpochEnd: () => said.push('the end') });
+    await bar.epochEnd(0, { a: 1, 'a/b': 2 });
+  });
+  expect(said).toEqual([{ a: 1 }, 'the end']);
+});
+
+it.each([true, false])('one line an epoch has the time since its begin; stderr is a terminal: %s', async (stderr) => {
+  const log = jest.spyOn(console, 'log').mockImplementation();
+  const bar = new Bar();
+  await withTerminals({ stdout: false, stderr }, async () => {
+    fitted(bar);
+    bar.epochBegin();
+    bar.batchesInLatestEpoch = 4;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await bar.epochEnd(0, { loss: 3 });
+  });
+  expect(bar.progressBar.tick.mock.calls).toEqual(stderr ? [[{ placeholderForLossesAndMetrics: '' }]] : []);
+  const [, duration, perStep] = /^Epoch 1 \/ 1 - (\d+)ms (\d+)us\/step - loss=3$/.exec(
+    log.mock.calls[0]![0] as string,
+  )!;
+  log.mockRestore();
+  expect(Number(duration)).toBeGreaterThan(40);
+  expect(Number(duration)).toBeLessThan(60_000);
+  expect(Math.abs(Number(perStep) * 4 - Number(duration) * 1000)).toBeLessThanOrEqual(502);
 });
 
 it('a bar makes room for values as they are written', () => {
   const bar = new Bar();
-  fitProgressBar(
-    [bar],
-    1,
-    ['data_loss', 'regularization_loss', 'loss'],
-    () => true,
-    () => {},
-  );
+  fitted(bar);
   const logs = { loss: -12345678901.5, data_loss: 12345678901.5, regularization_loss: 0.25, acc: NaN };
   expect(bar.formatLogsAsMetricsContent(logs, 28)).toBe('data_loss=12345678901.5 regularization_loss=0.25');
   expect(bar.progressBar.width).toBe(80 - 13 - 'data_loss=12345678901.5 regularization_loss=0.25000 '.length);

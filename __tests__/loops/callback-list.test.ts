@@ -169,6 +169,16 @@ describe('a tf.CallbackList that is driven by hand', () => {
     expect(members(model)).toEqual(before);
   });
 
+  it('leaves a later fit its schedule, also where its own last step threw', async () => {
+    const model = regressor();
+    const fails = train(model, [decomposedLoss()], { step: () => Promise.reject(new Error('the step failed')) });
+    await expect(fails).rejects.toThrow('the step failed');
+    const { x, y } = batches[0]!;
+    const callbacks = [decomposedLoss(), regularizationSchedule(() => 0)];
+    const { history } = await model.fit(x, y, { verbose: 0, callbacks });
+    expect(history['regularization_loss']).toEqual([0]);
+  });
+
   it.each<[string, (model: tfjs.Sequential) => Promise<unknown>, RegExp]>([
     [
       'without a step',

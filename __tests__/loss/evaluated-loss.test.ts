@@ -131,6 +131,18 @@ describe.each<[string, (args?: Args) => tfjs.LayersModel]>([
   });
 });
 
+it('a penalty on weights is asked as often for one batch as for many', async () => {
+  let calls = 0;
+  const one = model({ loss: () => () => tf.scalar((calls += 1) * 0 + 0.25) });
+  for (const samples of [6, 3, 2]) {
+    calls = 0;
+    const all = Array.from({ length: 6 / samples }, (_, batch) => batch);
+    const dataset = batches(...all.map((): [tfjs.Tensor, tfjs.Tensor] => [data([samples, 4]), data([samples, 1])]));
+    expect((await evaluateDataset(one, dataset)).regularization).toBe(ofKernel + 0.25);
+    expect(calls).toBe(2);
+  }
+});
+
 describe('a penalty that is made of activations that are gone', () => {
   const gone = (): tfjs.LayersModel =>
     model({

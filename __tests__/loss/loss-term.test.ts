@@ -147,6 +147,10 @@ describe('a weight that is a function', () => {
       expect([calls(), weights['kl']]).toEqual([step, 0.1 * step]);
       expect(data).toBeNear(parts[model.outputNames[0]!]! + weights['kl']! * parts['kl']!);
     }
+    for (let step = 3; step <= 4; step += 1) {
+      const { weights } = await trainStep(model, [x(), x()], y());
+      expect([calls(), weights['kl']]).toEqual([step, 0.1 * step]);
+    }
   });
 
   it('is that of the last step in the validation of a loop of your own', async () => {
@@ -247,6 +251,20 @@ describe.each(['flat', 'nested', 'nested in a Sequential'] as const)('a term in 
     for (const value of ofPenalty.dataSync()) expect(value).toBeCloseTo(0.2, 5);
     dispose();
   });
+});
+
+it('terms of one name in two models within a model are numbered', async () => {
+  const inputs = tf.input({ shape: [2] });
+  const inner = (factor: number): tfjs.LayersModel => {
+    const kl = lossTerm({ name: 'kl', loss: ([one]) => tf.mean<tfjs.Scalar>(tf.mul(one!, factor)) });
+    return tf.model({ inputs, outputs: kl.apply(inputs) as tfjs.SymbolicTensor });
+  };
+  const out = tf.layers.activation({ name: 'out', activation: 'linear' });
+  const all = [inner(2), inner(3), out];
+  const outputs = all.reduce((tensor, layer) => layer.apply(tensor) as tfjs.SymbolicTensor, inputs);
+  const model = tf.model({ inputs, outputs });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  expect((await evaluate(model, x(), y())).parts).toEqual({ out: 1, kl: 2, kl_1: 3 });
 });
 
 describe('a model with a term that was loaded from a file', () => {

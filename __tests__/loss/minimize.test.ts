@@ -156,6 +156,16 @@ describe('minimize', () => {
     tf.dispose([slope, frozen]);
   });
 
+  it('moves the variables of layers, and no others', async () => {
+    const [model, other] = [regressor(), regressor()];
+    const [hidden, out] = model.layers as [tfjs.layers.Layer, tfjs.layers.Layer];
+    const before = weightsOf(model);
+    await minimize(tf.train.sgd(0.1), () => error(model), { models: model, variables: out.trainableWeights });
+    await minimize(tf.train.sgd(0.1), () => error(other), { models: other });
+    const moved = hidden.weights.length;
+    expect(weightsOf(model)).toEqual([...before.slice(0, moved), ...weightsOf(other).slice(moved)]);
+  });
+
   it('builds models within the loss', async () => {
     const model = tf.sequential({
       layers: [tf.layers.dense({ units: 1, inputShape: [4], kernelRegularizer: 'l1l2' })],
@@ -431,6 +441,8 @@ describe('bad input', () => {
     ],
     ['a tensor for a variable', run(() => error(model), { variables: [x] }), /`variables` of `minimize`.*got a Tensor/],
     ['weights that are none', run(() => error(model), { weights: [1] }), /`weights` of `minimize`.*got an array of 1/],
+    ['a number for weights', run(() => error(model), { weights: 3 }), /`weights` of `minimize`.*got 3/],
+    ['null for weights', run(() => error(model), { weights: null }), /`weights` of `minimize`.*got null/],
     ['minimize within minimize', run(() => (void run(() => error(model))(), error(model))), /outside of a loss/],
     ['a loss that throws', run(() => (output(model), fail())), /the loss failed/],
   ])('%s: one clear error, nothing moved, nothing left', async (_, action, message) => {

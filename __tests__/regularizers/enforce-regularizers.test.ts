@@ -383,7 +383,8 @@ it('adds nothing of what is in a layer with a method of its own for its penaltie
 
 it('adds what a model in a TimeDistributed declares, once for each call within it', () => {
   const inputs = tf.input({ shape: [2] });
-  const shared = tf.layers.dense({ name: 'shared', units: 2, kernelRegularizer: 'l1l2' });
+  const kernelRegularizer = tf.regularizers.l2({ l2: 0.5 });
+  const shared = tf.layers.dense({ name: 'shared', units: 2, kernelInitializer: 'ones', kernelRegularizer });
   const twice = shared.apply(shared.apply(inputs)) as tfjs.SymbolicTensor;
   const inner = tf.model({ name: 'inner', inputs, outputs: twice });
   // The host takes it for one of the wrapper.
@@ -391,13 +392,25 @@ it('adds what a model in a TimeDistributed declares, once for each call within i
   const layer = tf.layers.timeDistributed({ name: 'outer', layer: inner, inputShape: [3, 2] });
   const model = tf.sequential({ layers: [layer] });
   model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
-  enforceRegularizers(model, { sharedOnce: false });
-  const rows = regularizationTerms(model).map(({ layer: name, weight, calls }) => [name, weight, calls]);
-  expect(rows).toEqual([
-    ['outer/inner/shared', 'kernel', 1],
-    ['outer/inner/shared', 'kernel', 1],
-    ['outer', null, 1],
-  ]);
+  for (const [sharedOnce, calls] of [
+    [false, 2],
+    [true, 1],
+  ] as const) {
+    // It is no recurrent layer.
+    const { restore } = enforceRegularizers(model, { sharedOnce, recurrent: false });
+    const rows = regularizationTerms(model).map(({ layer: name, weight, value, calls: times }) => [
+      name,
+      weight,
+      value,
+      times,
+    ]);
+    // Half the sum of four squares of 1, once a call.
+    expect(rows).toEqual([
+      ['outer/inner/shared', 'kernel', 2 * calls, calls],
+      ['outer', null, 5, 1],
+    ]);
+    restore();
+  }
 });
 
 describe('lasts', () => {

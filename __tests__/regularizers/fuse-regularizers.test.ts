@@ -89,6 +89,41 @@ it("has the host's value and gradient, and those of float64", () => {
   );
 });
 
+it('leaves the penalty on integers to the host, beside one of the same shape', () => {
+  class Mixed extends tf.layers.Layer {
+    static className = 'MixedWeights';
+    override build(shape: tfjs.Shape): void {
+      const make = (name: string, dtype: 'float32' | 'int32', value: number) =>
+        this.addWeight(name, [2], dtype, tf.initializers.constant({ value }), l1l2({ l1: 0.5, l2: 0.25 }));
+      [make('scale', 'float32', 1.5), make('count', 'int32', 3)].forEach(
+        (one) => (one.trainable = name(one) === 'scale'),
+      );
+      super.build(shape);
+    }
+    override call(inputs: tfjs.Tensor | tfjs.Tensor[]): tfjs.Tensor {
+      return tf.mul([inputs].flat()[0]!, this.weights[0]!.read());
+    }
+  }
+  const name = ({ originalName }: { originalName: string }) => originalName.split('/').at(-1);
+  const model = tf.sequential({ layers: [new Mixed({ inputShape: [2] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  const { fused, leftAlone } = fuseRegularizers(model);
+  expect([fused, leftAlone].map((all) => all.map(({ weight }) => weight))).toEqual([['scale'], ['count']]);
+  const total = tf.tidy(() => tf.addN(trainedBy(model).calculateLosses()).dataSync()[0]!);
+  // 0.5 * 3 + 0.25 * 4.5, and 0.5 * 6 + 0.25 * 18.
+  expect(total).toBeNear(2.625 + 7.5, rounding);
+});
+
+it('says nothing while it trains', async () => {
+  const warn = jest.spyOn(console, 'warn').mockImplementation();
+  const model = regressor();
+  fuseRegularizers(model);
+  warn.mockClear();
+  await model.fit(x(), y(), { ...silent, epochs: 2 });
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
+});
+
 it("gives abs the host's gradient at zero, -1", () => {
   const model = variety();
   fuseRegularizers(model);

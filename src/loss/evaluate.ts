@@ -101,7 +101,7 @@ async function decompose(model: LayersModel, values: Scalar[], evaluated: Evalua
     const first = values.length + penalties.length;
     const penalty = sumOfNumbers(numbers.slice(values.length, first));
     const { total, data, regularization, ofOutputs, terms } = evaluated.result(penalty, numbers.slice(first));
-    const [, ...others] = evaluatedValues(model, numbers.slice(0, values.length));
+    const [, ...others] = evaluatedValues(model, numbers);
     return { total, data, regularization, ...nameValues(model, ofOutputs, others, terms, sumOfNumbers) };
   } finally {
     dispose([...values, ...penalties, ...taken]);

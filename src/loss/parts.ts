@@ -63,7 +63,7 @@ interface NamedValues<T> {
  *
  * @param ofOutputs - The data loss of all outputs, which is the only output's where there is one: the host repeats it only for
  *   several.
- * @param values - One value for each name of `lossNames(model)` after the first.
+ * @param values - Those of the names of `lossNames(model)` after the first, in their order; what follows is not read.
  * @param terms - What `lossTerm` layers added.
  * @param sum - Adds up the terms of one layer.
  */

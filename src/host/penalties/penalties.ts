@@ -79,7 +79,7 @@ const nested = ({ outputs }: LayersModel, losses: Penalty[]): Penalty[] =>
 function penaltiesIn(call: Place): Penalty[] {
   const isClosed = ({ around }: Place): boolean => around.some(({ layer }) => computesItsOwn(layer));
   const open = [...placesIn({ ...call, around: [] }), { ...call, around: [] }].filter((place) => !isClosed(place));
-  const found = new Set<() => Scalar>();
+  const owners = new Map<() => Scalar, Layer>();
   return open.flatMap((place) => {
     const { layer, path, around } = place;
     const isRepeated = around.length > 0;
@@ -88,8 +88,9 @@ function penaltiesIn(call: Place): Penalty[] {
     const whole = (one: DeclaredPenalty): Penalty => withFactor(one, () => 1);
     if (computesItsOwn(layer)) return computedPenalties(place).map((one) => whole({ ...common, ...one }));
     if (layer instanceof LayersModel) return [];
-    const own = layer.losses.filter((closure) => !found.has(closure));
-    own.forEach((closure) => found.add(closure));
+    // A wrapper has those of the layer in it.
+    const own = layer.losses.filter((closure) => (owners.get(closure) ?? layer) === layer);
+    own.forEach((closure) => owners.set(closure, layer));
     const recurrent = around.some((outer) => isRecurrent(outer.layer));
     return own.map((closure, index): Penalty => {
       const declared = (): Scalar => penaltyValue(closure, place);
