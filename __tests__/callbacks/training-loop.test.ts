@@ -125,6 +125,21 @@ describe('beside fit', () => {
   });
 });
 
+it('tells callbacks beforehand of which losses it is, as fit does, and that it may validate', async () => {
+  const model = regressor();
+  const seen: unknown[] = [];
+  const callback = new (class extends tf.Callback {
+    override async onTrainBegin() {
+      seen.push({ ...this.params });
+    }
+  })();
+  const callbacks = [decomposedLoss(), callback];
+  await model.fit(x, y, { epochs: 1, validationSplit: 0.5, verbose: 0, callbacks });
+  await trainingLoop({ models: model, epochs: 1, callbacks }, epochs(model, 1));
+  const metrics = expect.arrayContaining(['loss', 'data_loss', 'regularization_loss']);
+  expect(seen).toEqual(Array(2).fill(expect.objectContaining({ epochs: 1, doValidation: true, metrics })));
+});
+
 it('has functions that work when they are taken out of the loop', async () => {
   const run = (models: tfjs.LayersModel, body: (loop: TrainingLoop) => Promise<void>) =>
     trainingLoop({ callbacks: [decomposedLoss()], models }, body);

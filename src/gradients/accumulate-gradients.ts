@@ -97,8 +97,8 @@ export class AccumulatedGradients {
    * clips gradients, or scales the loss, does so once.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
-   * @throws Error if nothing was added, or the model was compiled since, or the optimizer evaluates the loss twice in a step; the
-   *   model is then as it was, and what was added still there.
+   * @throws Error if nothing was added, it is called within a loss, the model was compiled since, or the optimizer evaluates the
+   *   loss twice in a step; the model is then as it was, and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
     return this.#added.apply(this.#trained().optimizer, this.#variables, 'add(x, y)');

@@ -74,8 +74,8 @@ export class AccumulatedLoss<Batch extends unknown[]> {
    * Makes one step of the optimizer's own `minimize` with what was added since the last, and begins again.
    *
    * @returns The loss of the whole batch in its parts, at the weights before the step, read in one transfer.
-   * @throws Error if nothing was added, or the optimizer evaluates the loss twice in a step; all variables are then as they were,
-   *   and what was added still there.
+   * @throws Error if nothing was added, it is called within a loss, or the optimizer evaluates the loss twice in a step; all
+   *   variables are then as they were, and what was added still there.
    */
   async apply(): Promise<DecomposedLoss> {
     return this.#added.apply(this.#args.optimizer, this.#variables, 'add(…)');
