@@ -11,6 +11,8 @@ const tests = (process.env.MUTATION_TESTS ?? '**/*.test.ts').split(',');
  */
 export default {
   mutate: ['host', 'loss', 'regularizers', 'gradients'].map((folder) => `src/${folder}/**/*.ts`),
+  // What does not compile needs no test.
+  checkers: ['typescript'],
   testRunner: 'jest',
   jest: {
     config: {
