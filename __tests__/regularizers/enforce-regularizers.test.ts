@@ -413,6 +413,24 @@ it('adds what a model in a TimeDistributed declares, once for each call within i
   }
 });
 
+it('adds the penalty on activations of a layer that a model in a TimeDistributed calls twice for both calls', async () => {
+  const inputs = tf.input({ shape: [2] });
+  const activity = activityRegularization({ l1: 0, l2: 0.5 });
+  const double = tf.layers.dense({
+    units: 2,
+    useBias: false,
+    kernelInitializer: tf.initializers.identity({ gain: 2 }),
+  });
+  const twice = [activity, double, activity].reduce((h, layer) => layer.apply(h) as tfjs.SymbolicTensor, inputs);
+  const inner = tf.model({ inputs, outputs: twice });
+  const model = tf.sequential({ layers: [tf.layers.timeDistributed({ layer: inner, inputShape: [3, 2] })] });
+  model.compile({ loss: 'meanSquaredError', optimizer: 'sgd' });
+  enforceRegularizers(model);
+  const { regularization } = await trainStep(model, tf.ones([4, 3, 2]), tf.zeros([4, 3, 2]));
+  // Per sample and time step half the squares of two 1, and of two 2.
+  expect(regularization).toBeNear(1 + 4);
+});
+
 describe('lasts', () => {
   it('while a Sequential is compiled again', async () => {
     const model = lstmModel();

@@ -78,8 +78,8 @@ export const isOfThisScope = ({ kept, scopeId }: Tensor): boolean => !kept && sc
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 
 /**
- * Runs something that takes gradients, not within a loss. Where it throws, all tensors that it made are disposed, also what its tape has saved, which
- * the host forgets, and gradients that an optimizer did not come to dispose. What is kept stays.
+ * Runs something that takes gradients, not within a loss. Where it throws, all tensors that it made are disposed, also what its
+ * tape has saved, which the host forgets, and gradients that an optimizer did not come to dispose. What is kept stays.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
  */
