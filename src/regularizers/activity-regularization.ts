@@ -39,7 +39,7 @@ export interface ActivityRegularizationArgs extends LayerArgs {
  *
  * Versions of Keras differ: Keras 2, and Keras 3 from 3.14 on, divide by the batch size as here. Keras 3.0 to 3.13 do not: to
  * train as they do, multiply the coefficients by the batch size. Within a TimeDistributed, Keras 2 adds the mean over the time
- * steps, as here, and Keras 3.15 adds nothing.
+ * steps, as here; Keras 3.15 adds nothing, or, where the layer is in a model within it, the sum over the time steps.
  *
  * Masks pass through; masked values count, as in Keras.
  *
