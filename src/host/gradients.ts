@@ -78,10 +78,19 @@ export const isOfThisScope = ({ kept, scopeId }: Tensor): boolean => !kept && sc
 export const isInLoss = (): boolean => engine().state.gradientDepth > 0;
 
 /**
- * Runs something that takes gradients, not within a loss. Where it throws, all tensors that it made are disposed, also what its
- * tape has saved, which the host forgets, and gradients that an optimizer did not come to dispose. What is kept stays.
+ * Disposes what the tape of something that threw has saved, which the host forgets.
  *
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
+ */
+export function disposeTape(): void {
+  const { state } = engine();
+  state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
+  state.activeTape = null!;
+}
+
+/**
+ * Runs something that takes gradients, not within a loss. Where it throws, all tensors that it made are disposed, also what its
+ * tape has saved, and gradients that an optimizer did not come to dispose. What is kept stays.
  */
 export function disposingOnThrow<T>(run: () => T): T {
   const { state } = engine();
@@ -93,8 +102,7 @@ export function disposingOnThrow<T>(run: () => T): T {
     passedOn = made;
     return result;
   } catch (error) {
-    state.activeTape?.forEach(({ saved }) => dispose(saved ?? []));
-    state.activeTape = null!;
+    disposeTape();
     throw error;
   } finally {
     engine().endScope(passedOn);

@@ -1,6 +1,7 @@
 import { Tensor, dispose, engine, tidy, type Scalar } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { ClassWeights, NamedTensors } from '../../util/arguments.js';
+import { disposeTape } from '../gradients.js';
 import { internals } from '../model/model.js';
 import { RANK, patch } from '../patch.js';
 
@@ -73,7 +74,8 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
   try {
     return tidy(() => internals(model).makeTrainFunction()([...inputs, ...targets, ...classWeights]));
   } catch (error) {
-    disposeTape(places);
+    disposeMeans(places);
+    disposeTape();
     throw error;
   } finally {
     restore.forEach((undo) => undo());
@@ -81,18 +83,13 @@ export function runStep(model: LayersModel, { inputs, targets, classWeights }: B
 }
 
 /**
- * Disposes what a step that threw leaves behind, and the host forgets: the copies that its gradients would have needed,
- * and the means of losses and metrics, which it keeps.
+ * Disposes the means of losses and metrics that the host keeps, of a step that threw.
  *
  * @param places - How long the tape was each time that a loss or a metric had returned: the next mean is the host's, others
  *   may be the user's.
- * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-core/src/engine.ts#L1142-L1152 | Engine.gradients}
  * @see {@link https://github.com/tensorflow/tfjs/blob/tfjs-v4.22.0/tfjs-layers/src/engine/training.ts#L1357 | the metrics}
  */
-function disposeTape(places: readonly number[]): void {
-  const { state } = engine();
-  const tape = state.activeTape ?? [];
+function disposeMeans(places: readonly number[]): void {
+  const tape = engine().state.activeTape ?? [];
   dispose(places.flatMap((place) => tape.slice(place).find(({ kernelName }) => kernelName === 'Mean')?.outputs ?? []));
-  dispose(tape.flatMap(({ saved }) => saved ?? []));
-  state.activeTape = null!;
 }
