@@ -1,8 +1,8 @@
-import type * as tfjs from '@tensorflow/tfjs';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type * as tfjs from '@tensorflow/tfjs';
 import { fitProgressBar } from '../../src/host/run/progress-bar';
 import { decomposedLoss } from 'tfjs-decomposed-loss';
 import { backend, tf } from '../helpers/backend';

@@ -59,3 +59,15 @@ describe('a model whose regularizers training does not apply', () => {
     expect(warn.mock.calls).toEqual([[expect.stringMatching(/declares a regularizer that training does not apply/)]]);
   });
 });
+
+it('is a new scalar, also where the only penalty is a tensor that the user keeps', () => {
+  const layer = tf.layers.dense({ units: 1, inputShape: [4] });
+  const model = tf.sequential({ layers: [layer] });
+  const kept = tf.scalar(3);
+  layer.addLoss(() => kept);
+  const loss = regularizationLoss(model);
+  expect(loss.dataSync()[0]).toBe(3);
+  loss.dispose();
+  expect(kept.dataSync()[0]).toBe(3);
+  kept.dispose();
+});

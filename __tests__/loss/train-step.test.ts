@@ -238,7 +238,6 @@ describe('weights', () => {
 });
 
 describe('a model class with a step of its own', () => {
-  type Penalties = (model: tfjs.LayersModel) => tfjs.Scalar[];
   type Total = (mean: tfjs.Scalar, penalties: tfjs.Scalar[]) => tfjs.Scalar;
 
   /** The loss is as the host adds it up, but for what a test changes. */
@@ -247,7 +246,6 @@ describe('a model class with a step of its own', () => {
     const { model: trained } = model as unknown as {
       model: tfjs.LayersModel & { makeTrainFunction: () => (tensors: tfjs.Tensor[]) => tfjs.Scalar[] };
     };
-    const penaltiesOf: Penalties = (one) => one.calculateLosses();
     trained.makeTrainFunction =
       () =>
       ([inputs, targets]) => {
@@ -256,7 +254,7 @@ describe('a model class with a step of its own', () => {
             targets!,
             trained.apply(inputs!, { training: true }) as tfjs.Tensor,
           );
-          return total(tf.mean(error), penaltiesOf(trained));
+          return total(tf.mean(error), trained.calculateLosses());
         };
         return [model.optimizer.minimize(loss, true)!];
       };
@@ -276,12 +274,23 @@ describe('a model class with a step of its own', () => {
     ['leaves out one of them', (mean, penalties) => sum(mean, penalties.slice(0, -1))],
     ['adds something else that it made of them', (mean, penalties) => sum(mean, penalties.map(tf.square))],
     ['adds something else in the place of one', (mean, [first, ...others]) => sum(mean, [first!.square(), ...others])],
-    ['makes something else of the sum', (mean, penalties) => tf.square(sum(mean, penalties))],
+    [
+      'doubles them',
+      (mean, penalties) =>
+        sum(
+          mean,
+          penalties.map((penalty) => tf.mul(penalty, 2)),
+        ),
+    ],
+    ['scales its sum', (mean, penalties) => tf.mul(tf.addN([mean, ...penalties]), 0.5)],
+    ['takes the root of its sum', (mean, penalties) => tf.sqrt(sum(mean, penalties))],
     ['adds them to something else than the mean', (mean, penalties) => sum(tf.square(mean), penalties)],
   ])('is refused where it %s, and leaves no tensor', async (_, total) => {
     const [model, inputs, targets] = [withStep(total), x(), y()];
     const left = await tensorsLeftBy(() =>
-      expect(trainStep(model, inputs, targets)).rejects.toThrow(/got a step that does not\. The step was made\./),
+      expect(trainStep(model, inputs, targets)).rejects.toThrow(
+        /Expected the training step of `sequential_\d+_model` to hand the sum .* got a step that does not\. The step was made\..* another one, cannot be watched/,
+      ),
     );
     expect(left).toBe(0);
   });

@@ -318,33 +318,6 @@ describe('decomposedLoss', () => {
     await expect(trainStep(model, inputs, targets)).rejects.toThrow(message);
   });
 
-  it.each<[name: string, total: (data: tfjs.Scalar, penalties: tfjs.Scalar[]) => tfjs.Scalar]>([
-    ['scales its loss', (data, penalties) => tf.mul(tf.addN([data, ...penalties]), 0.5)],
-    [
-      'takes the root of its loss',
-      (data, penalties) => tf.sqrt(penalties.reduce((sum, one) => tf.add(sum, one), data)),
-    ],
-    ['leaves the penalties out that it computes', (data) => data],
-    [
-      'doubles the penalties',
-      (data, penalties) => penalties.reduce((sum, one) => tf.add(sum, tf.mul<tfjs.Scalar>(one, 2)), data),
-    ],
-  ])('explains that a version of tfjs-layers whose training step %s is not supported', async (_, total) => {
-    const model = regressor();
-    const trained = (model as unknown as { model: tfjs.LayersModel }).model;
-    const loss = (inputs: tfjs.Tensor, targets: tfjs.Tensor) => () => {
-      const data = tf.mean<tfjs.Scalar>(tf.squaredDifference(targets, trained.apply(inputs) as tfjs.Tensor));
-      return total(data, trained.calculateLosses());
-    };
-    const step = ([inputs, targets]: [tfjs.Tensor, tfjs.Tensor]) => [
-      trained.optimizer.minimize(loss(inputs, targets), true),
-    ];
-    Object.assign(trained, { makeTrainFunction: () => step });
-    await expect(trainStep(model, x(), y())).rejects.toThrow(
-      /Expected the training step of `sequential_\d+_model` to hand the sum .* another one, cannot be watched/,
-    );
-  });
-
   it('does not mind operations between the data loss and the penalties', async () => {
     const [model, plain] = [regressor(), regressor()];
     const trained = (model as unknown as { model: tfjs.LayersModel }).model;
